@@ -1,0 +1,1 @@
+"""Declared configuration to resource instances with values. `resource_graph` is the artefact."""

@@ -1,0 +1,1 @@
+"""Desired x recorded x actual -> plan. `plan` is the artefact."""

@@ -1,0 +1,104 @@
+"""
+The plan: what would change, why, and the steps that do it. It is what is shown, what is saved, and what is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from planner.addresses import InstanceAddress, ProviderAddress
+from planner.diagnostics import Diagnostic
+from planner.placement.model import Assignment
+from planner.state.model import Attributes, OutputValue
+from planner.steps.graph import StepGraph
+
+
+class Action(Enum):
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    FORGET = "forget"
+    NO_OP = "no-op"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """An attribute that was changed outside: what was recorded and what the provider reads back."""
+
+    path: str
+    recorded: Any
+    actual: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """
+    What becomes of one resource instance.
+
+    Attributes:
+        before: attributes as they are now (recorded, then refreshed); None when it does not exist.
+        after: attributes as they will be, Unknown where only apply can know; None when it will not exist.
+        reason: why, where the action alone does not say: `delete_because_no_resource_config`, ...
+        replace_paths: attributes that cannot be changed in place.
+        drift: what was changed outside since the last apply.
+        steps: numbers of its steps in the plan's step graph.
+        assignment: the pool of a volume, who enforces its QoS, and why there.
+        revision: the recorded object's revision that the plan was made for; None when there was none.
+    """
+
+    address: InstanceAddress
+    action: Action
+    before: Attributes | None
+    after: Attributes | None
+    provider: ProviderAddress | None = None
+    reason: str = ""
+    replace_paths: tuple[str, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    steps: tuple[int, ...] = ()
+    assignment: Assignment | None = None
+    revision: int | None = None
+    holds_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputChange:
+    """A root output before and after; `after` may be Unknown; None stands for "there is none" on either side."""
+
+    before: OutputValue | None
+    after: OutputValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    Attributes:
+        operation: "apply" or "destroy".
+        lineage, serial: of the state that it was made for; an empty lineage for a state never written.
+        created: ISO 8601 in UTC.
+        variables: values given from outside, plain data; sensitive ones are left out and read again at apply.
+        changes: sorted by address; no-ops too.
+    """
+
+    operation: str
+    lineage: str
+    serial: int
+    created: str
+    changes: tuple[Change, ...]
+    outputs: Mapping[str, OutputChange] = field(default_factory=dict)
+    steps: StepGraph = field(default_factory=StepGraph)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[Diagnostic, ...] = ()
+
+    def count(self, action: Action) -> int:
+        return sum(change.action is action for change in self.changes)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing would change: no object and no output."""
+        return all(change.action is Action.NO_OP for change in self.changes) and all(
+            output.before == output.after for output in self.outputs.values()
+        )

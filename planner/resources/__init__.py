@@ -1,0 +1,1 @@
+"""The resource types: their arguments, computed attributes, and which changes force a replacement."""

@@ -1,0 +1,34 @@
+"""What a provider package declares of itself: the object behind an entry point of the group `lunform.providers`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from planner.resources.schema import Argument
+from planner.sdk.hypervisor import HypervisorProvider
+from planner.sdk.storage import StorageProvider
+
+Settings = Mapping[str, Any]
+"""The evaluated arguments of a `provider` block: plain data by argument name, None for what was left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderDefinition:
+    """
+    Attributes:
+        name: as written in `provider "name"`; also the entry point's name.
+        settings: arguments of the `provider` block.
+        pool_arguments, host_arguments: further arguments that `pool` and `host` blocks of this provider take.
+        open_storage, open_hypervisor: connect lazily; None for a kind that the provider is not.
+            They raise nothing that the network causes: the first call does.
+    """
+
+    name: str
+    summary: str
+    settings: tuple[Argument, ...] = ()
+    pool_arguments: tuple[Argument, ...] = ()
+    host_arguments: tuple[Argument, ...] = ()
+    open_storage: Callable[[Settings], StorageProvider] | None = None
+    open_hypervisor: Callable[[Settings], HypervisorProvider] | None = None

@@ -1,0 +1,275 @@
+"""
+What an array does for Lunform.
+
+Every call may be repeated with the same request and then gives the same end state. Sizes are bytes, IOPS are whole
+numbers per second, rates are bytes per second. A call that takes long answers `Pending` and is asked again by `poll`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """The call has had its effect; `value` is what it gave."""
+
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """
+    The system works on it.
+
+    Attributes:
+        job: what `poll` needs to ask again, in another process too; plain text.
+        poll_after: seconds to wait before asking.
+    """
+
+    job: str
+    poll_after: float
+
+
+Reply = Done[T] | Pending
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """
+    Whose an object is, and which call made it. Written onto the object wherever the system has room.
+
+    Attributes:
+        lineage: the state that records it.
+        address: the resource instance: `volume.db["wal"]`.
+        intent: 16 hexadecimal digits, new for each create or attach; a lost answer is looked up by it.
+    """
+
+    lineage: str
+    address: str
+    intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Qos:
+    """I/O operations per second: guaranteed, sustained, and for a short while. 0 in `min_iops` is no guarantee."""
+
+    min_iops: int
+    max_iops: int
+    burst_iops: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayLimits:
+    """What the array itself refuses to pass; None where it has no limit that it tells."""
+
+    min_size: int | None = None
+    max_size: int | None = None
+    size_granularity: int = 1
+    min_iops: tuple[int, int] | None = None
+    max_iops: tuple[int, int] | None = None
+    burst_iops: tuple[int, int] | None = None
+    name_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayInfo:
+    """
+    Attributes:
+        identity: the same for the same array, whatever address it is reached by.
+        product: name and version, for people.
+        enforces: which of "floor", "ceiling", "burst" the array itself holds per volume.
+        supports: further abilities: "resize", "chap", "acl", "update_qos", "qos_policy", "undelete".
+    """
+
+    identity: str
+    product: str
+    enforces: frozenset[str]
+    supports: frozenset[str]
+    limits: ArrayLimits = ArrayLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """A pool as declared: `arguments` are those that the provider itself declares for its pools."""
+
+    address: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """
+    What the array reports of a pool now, foreign volumes included. None where it has no such figure.
+
+    Attributes:
+        capacity, used: bytes; `used` is what volumes may grow to, not what is written.
+        capacity_iops: the IOPS that the pool can hold as floors.
+        floors: the sum of the floors of all its volumes.
+    """
+
+    capacity: int | None
+    used: int
+    capacity_iops: int | None
+    floors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A host as the storage sees it. `name` is for people and for naming groups on the array."""
+
+    name: str
+    address: str | None
+    initiator: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActualVolume:
+    """
+    A volume as the array has it.
+
+    Attributes:
+        id: the array's own name for it, unique for ever; all later calls use it.
+        iqn, portal, lun: where it is served; `iqn` may be None until it is granted.
+        owner: None for a volume that is not marked as Lunform's.
+        grants: names by which endpoints are let in: initiator names, or addresses where the array knows no names.
+    """
+
+    id: str
+    name: str
+    size: int
+    qos: Qos | None
+    iqn: str | None
+    portal: str | None
+    lun: int | None
+    owner: Owner | None
+    grants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreateVolume:
+    pool: PoolSpec
+    name: str
+    size: int
+    qos: Qos | None
+    owner: Owner
+    thin: bool = True
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeVolume:
+    """Growing only: a provider refuses a size below the present one."""
+
+    pool: PoolSpec
+    volume: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateQos:
+    pool: PoolSpec
+    volume: str
+    qos: Qos | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteVolume:
+    """`purge` where the array could undelete and shall not."""
+
+    pool: PoolSpec
+    volume: str
+    purge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GrantAccess:
+    pool: PoolSpec
+    volume: str
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeAccess:
+    pool: PoolSpec
+    volume: str
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPath:
+    """
+    How one endpoint reaches a volume.
+
+    Attributes:
+        portal: `address:port`.
+        chap_username: None where the target asks for no CHAP; the secret is got by `credentials`, never stored.
+    """
+
+    portal: str
+    iqn: str
+    lun: int
+    chap_username: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A CHAP account, in memory only."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credentials(username={self.username!r}, password=...)"
+
+
+class StorageProvider(Protocol):
+    """
+    One array. All methods may raise any `planner.sdk.errors.ProviderError`, and may be called from several threads.
+    """
+
+    def inspect(self) -> ArrayInfo: ...
+
+    def pool_status(self, pool: PoolSpec) -> PoolStatus:
+        """Raises Missing when the array has no such pool."""
+        ...
+
+    def list_volumes(self, pool: PoolSpec) -> Iterable[ActualVolume]:
+        """All volumes of the pool, foreign ones too, in a number of calls that does not grow with each volume."""
+        ...
+
+    def create_async(self, request: CreateVolume) -> Reply[ActualVolume]:
+        """
+        Make a volume. A volume that already carries the request's intent is answered, not made again.
+
+        Raises Conflict when the name is taken by a volume with another intent and the array's names are unique.
+        """
+        ...
+
+    def resize_async(self, request: ResizeVolume) -> Reply[ActualVolume]: ...
+
+    def update_qos(self, request: UpdateQos) -> Reply[ActualVolume]: ...
+
+    def delete_async(self, request: DeleteVolume) -> Reply[None]:
+        """Raises Missing when it is gone already, Rejected while it is in use."""
+        ...
+
+    def grant_access(self, request: GrantAccess) -> Reply[AccessPath]: ...
+
+    def revoke_access(self, request: RevokeAccess) -> Reply[None]:
+        """Done also when the endpoint had no access. Raises Missing when the volume is gone."""
+        ...
+
+    def credentials(self, volume: str, path: AccessPath) -> Credentials | None:
+        """The CHAP account for `path`, or None where the target asks for none."""
+        ...
+
+    def poll(self, job: str) -> Reply[Any]:
+        """Where a pending call stands; its value is what the call itself would have given."""
+        ...
+
+    def close(self) -> None: ...

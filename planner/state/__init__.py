@@ -1,0 +1,1 @@
+"""What is recorded, and where. `model` is the artefact; a module per backend."""

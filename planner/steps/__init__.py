@@ -1,0 +1,1 @@
+"""Plan -> step graph. `graph` is the artefact."""

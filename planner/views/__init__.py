@@ -1,0 +1,1 @@
+"""Artefacts to text, JSON and DOT. Read artefacts, never stages."""
