@@ -7,8 +7,10 @@ A volume's recorded attributes:
     id, name, size, min_iops, max_iops, burst_iops, pool, iqn, portal, lun     what the array answered
     intent                                                                     of its create
     serial                                                                     what guests see: the intent, by default
-    access         host address -> {portal, iqn, lun, chap_username}           one for each grant
-    attachments    ({host, vm, device, bus, read_only, serial, intent}, ...)   one for each attach, by (host, vm)
+    access         host address -> {portal, iqn, lun, chap_username,           one for each grant, with the names
+                   address, initiator}                                         that it was given to
+    attachments    ({host, vm, device, bus, read_only, serial, intent,         one for each attach, by (host, vm), with
+                   qos, size}, ...)                                            what the hypervisor holds and shows
 
 and whatever a step's `records` sets, which has the last word: the plan knows how the user's figures are written.
 """
@@ -52,7 +54,7 @@ def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObje
         case Verb.UPDATE_QOS:
             given = _figures(_volume(result).qos or qos(step.arguments))
         case Verb.GRANT:
-            given = _granted(prior, step.arguments["host"], result)
+            given = _granted(prior, step.arguments, result)
         case Verb.REVOKE:
             given = {"access": _without(prior.get("access", {}), step.arguments["host"])}
         case Verb.ATTACH:
@@ -63,6 +65,8 @@ def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObje
             given = {"attachments": _others(prior, step.arguments)}
         case Verb.RECORD:
             given = {}
+        case Verb.JOIN:
+            return object
         case _:
             assert_never(step.verb)
     attributes = {**prior, **given, **step.records}
@@ -120,12 +124,19 @@ def _figures(figures: Qos | None) -> dict[str, Any]:
     }
 
 
-def _granted(prior: Attributes, host: str, result: Any) -> dict[str, Any]:
-    path = _checked(result, AccessPath)
-    entry = {"portal": path.portal, "iqn": path.iqn, "lun": path.lun, "chap_username": path.chap_username}
+def _granted(prior: Attributes, arguments: Mapping[str, Any], result: Any) -> dict[str, Any]:
+    path, endpoint = _checked(result, AccessPath), arguments["endpoint"]
+    entry = {
+        "portal": path.portal,
+        "iqn": path.iqn,
+        "lun": path.lun,
+        "chap_username": path.chap_username,
+        "address": endpoint["address"],
+        "initiator": endpoint["initiator"],
+    }
     # Some arrays serve a volume only once somebody is let in.
     served = {name: entry[name] for name in ("portal", "iqn", "lun") if prior.get(name) is None}
-    return {**served, "access": {**prior.get("access", {}), host: entry}}
+    return {**served, "access": {**prior.get("access", {}), arguments["host"]: entry}}
 
 
 def _attached(prior: Attributes, step: Step, result: Any) -> tuple[Mapping[str, Any], ...]:
@@ -137,6 +148,7 @@ def _attached(prior: Attributes, step: Step, result: Any) -> tuple[Mapping[str, 
         "read_only": step.arguments["read_only"],
         "serial": step.arguments["serial"],
         "intent": step.intent,
+        **_held(step.arguments),
     }
     return _in_order((*_others(prior, step.arguments), entry))
 
@@ -146,8 +158,15 @@ def _moved(prior: Attributes, arguments: Mapping[str, Any], result: Any) -> tupl
     recorded = attachment(prior, arguments["host"], arguments["vm"])
     if recorded is None:
         return tuple(prior.get("attachments", ()))
-    entry = {**recorded, "device": _checked(result, Attachment).device}
+    entry = {**recorded, "device": _checked(result, Attachment).device, **_held(arguments)}
     return _in_order((*_others(prior, arguments), entry))
+
+
+def _held(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits and the size that a hypervisor was told of; it never holds a floor."""
+    limits = arguments["qos"]
+    held = None if limits is None else {name: limits[name] for name in ("max_iops", "burst_iops")}
+    return {"qos": held, "size": arguments["size"]}
 
 
 def _others(prior: Attributes, arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
