@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, assert_never
+from typing import Any, assert_never
 
 from planner.addresses import ProviderAddress, parse_provider
 from planner.execution.outcome import attachment, qos
 from planner.sdk.errors import Missing, Rejected
-from planner.sdk.hypervisor import Attach, Detach, HostSpec, HypervisorProvider, UpdateAttachment
+from planner.sdk.hypervisor import Attach, Detach, HostSpec, UpdateAttachment
+from planner.sdk.provider import Providers
 from planner.sdk.storage import (
     AccessPath,
     CreateVolume,
@@ -31,18 +32,6 @@ HYPERVISOR_VERBS = frozenset({Verb.ATTACH, Verb.UPDATE_ATTACHMENT, Verb.DETACH})
 """The verbs whose provider is a hypervisor; that of the others is an array."""
 
 _GONE_IS_DONE = frozenset({Verb.DELETE, Verb.REVOKE, Verb.DETACH})
-
-
-class Providers(Protocol):
-    """
-    The configured providers. Asked from several threads; answers the same object for the same address.
-
-    Raises LunformError when there is no such provider.
-    """
-
-    def storage(self, address: ProviderAddress) -> StorageProvider: ...
-
-    def hypervisor(self, address: ProviderAddress) -> HypervisorProvider: ...
 
 
 def call(step: Step, recorded: RecordedObject | None, lineage: str, providers: Providers) -> Reply[Any]:
@@ -119,7 +108,7 @@ def _call_storage(step: Step, recorded: RecordedObject | None, lineage: str, sto
             return storage.revoke_access(RevokeAccess(pool, _volume(recorded, step), endpoint(step)))
         case Verb.DELETE:
             return storage.delete_async(DeleteVolume(pool, _volume(recorded, step), arguments["purge"]))
-        case Verb.ATTACH | Verb.UPDATE_ATTACHMENT | Verb.DETACH | Verb.RECORD | Verb.FORGET:
+        case Verb.ATTACH | Verb.UPDATE_ATTACHMENT | Verb.DETACH | Verb.RECORD | Verb.FORGET | Verb.JOIN:
             raise AssertionError(f"{step.verb} is no call to an array")
         case _:
             assert_never(step.verb)
@@ -134,7 +123,7 @@ def _call_hypervisor(step: Step, recorded: RecordedObject | None, lineage: str, 
             vm=arguments["vm"],
             volume=_volume(recorded, step),
             path=path,
-            serial=arguments["serial"],
+            serial=_attribute(recorded, step, "serial"),
             size=arguments["size"],
             device=arguments["device"],
             bus=arguments["bus"],
@@ -154,9 +143,13 @@ def _call_hypervisor(step: Step, recorded: RecordedObject | None, lineage: str, 
 
 def _volume(recorded: RecordedObject | None, step: Step) -> str:
     """The array's id of the volume."""
-    if recorded is None or "id" not in recorded.attributes:
-        raise _not_recorded(step, "the volume's id")
-    return str(recorded.attributes["id"])
+    return _attribute(recorded, step, "id")
+
+
+def _attribute(recorded: RecordedObject | None, step: Step, name: str) -> str:
+    if recorded is None or recorded.attributes.get(name) is None:
+        raise _not_recorded(step, f"the volume's {name}")
+    return str(recorded.attributes[name])
 
 
 def _path(recorded: RecordedObject | None, step: Step) -> AccessPath:

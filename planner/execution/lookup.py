@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from planner.addresses import ProviderAddress
-from planner.execution.calls import Providers, endpoint, host_spec, pool_spec, provider_of
+from planner.execution.calls import endpoint, host_spec, pool_spec, provider_of
 from planner.execution.outcome import attachment, qos
 from planner.sdk.errors import Missing
 from planner.sdk.hypervisor import ActualAttachment, Attachment
+from planner.sdk.provider import Providers
 from planner.sdk.storage import AccessPath, ActualVolume, Done
 from planner.state.model import RecordedObject
 from planner.steps.graph import Step, Verb
@@ -68,7 +69,7 @@ class Actual:
                 if volumes is None:
                     return None
                 return self._volume_effect(step, volumes.by_id.get(recorded.attributes["id"]))
-            case Verb.RECORD | Verb.FORGET:
+            case Verb.RECORD | Verb.FORGET | Verb.JOIN:
                 return None  # the record is all they change, and an unrecorded outcome did not change it
             case _:
                 assert_never(step.verb)
