@@ -114,6 +114,10 @@ class Evaluator:
         """
         return _Run(self, value_of, before).evaluate()
 
+    def edges(self) -> list[tuple[str, str]]:
+        """(needing, needed) pairs of blocks, sorted."""
+        return sorted((str(needing), str(needed)) for needing, needed in self._edges)
+
     # -- compiling --
 
     def _build(self) -> None:

@@ -8,6 +8,7 @@ from planner.diagnostics import Diagnostics, Source
 from planner.evaluation.compiler import EvaluationError, compile_expression, parse_type
 from planner.evaluation.scope import Scope
 from planner.syntax import ast
+from planner.values.codec import from_plain
 from planner.values.convert import ConversionError, convert
 from planner.values.marks import UNKNOWN, Sensitive
 from planner.values.types import STRING, Null, Type, Value
@@ -61,7 +62,9 @@ def _given(
         return UNKNOWN
     if given.expression is not None:
         return _evaluate(given.expression, diagnostics)
-    text = given.text or ""
+    if given.text is None:
+        return from_plain(given.plain)
+    text = given.text
     if type is None or type == STRING:
         return text
     source = Source(f"<{given.origin}>", text)
