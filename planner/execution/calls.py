@@ -123,7 +123,7 @@ def _call_hypervisor(step: Step, recorded: RecordedObject | None, lineage: str, 
             vm=arguments["vm"],
             volume=_volume(recorded, step),
             path=path,
-            serial=arguments["serial"],
+            serial=_attribute(recorded, step, "serial"),
             size=arguments["size"],
             device=arguments["device"],
             bus=arguments["bus"],
@@ -143,9 +143,13 @@ def _call_hypervisor(step: Step, recorded: RecordedObject | None, lineage: str, 
 
 def _volume(recorded: RecordedObject | None, step: Step) -> str:
     """The array's id of the volume."""
-    if recorded is None or "id" not in recorded.attributes:
-        raise _not_recorded(step, "the volume's id")
-    return str(recorded.attributes["id"])
+    return _attribute(recorded, step, "id")
+
+
+def _attribute(recorded: RecordedObject | None, step: Step, name: str) -> str:
+    if recorded is None or recorded.attributes.get(name) is None:
+        raise _not_recorded(step, f"the volume's {name}")
+    return str(recorded.attributes[name])
 
 
 def _path(recorded: RecordedObject | None, step: Step) -> AccessPath:

@@ -38,14 +38,14 @@ from planner.execution import scheduler as plays
 from planner.execution.calls import call, poll
 from planner.execution.faults import fault_point
 from planner.execution.lookup import Actual
-from planner.execution.outcome import fold
+from planner.execution.outcome import done, fold
 from planner.execution.scheduler import Scheduler
 from planner.sdk.errors import Conflict, Missing, OutcomeUnknown, ProviderError, Rejected, Retryable, Unreachable
 from planner.sdk.provider import Providers
 from planner.sdk.storage import Done, Pending
 from planner.state.model import Intent, Outcome, RecordedObject, Run
 from planner.state.store import StateStore
-from planner.steps.graph import LOCAL_VERBS, Step, StepGraph, Verb
+from planner.steps.graph import LOCAL_VERBS, Step, StepGraph
 
 DEADLINE = 1800.0
 """Seconds that one step may take, with all repetitions and all waiting."""
@@ -410,14 +410,12 @@ class _Execution:
                 return self.blame(step, TypeError(f"the answer is a {type(reply).__name__}"))
 
     def succeed(self, step: Step, folded: RecordedObject | None) -> plays.Event:
-        if step.verb is Verb.JOIN:
-            self.outcomes.append(Outcome(self.run.id, step.id, step.address, "done"))
-        elif folded is None:
-            self.objects.pop(step.address, None)
-            self.outcomes.append(Outcome(self.run.id, step.id, step.address, "done", removed=True))
-        else:
+        before = self.objects.get(step.address)
+        if folded is not None:
             self.objects[step.address] = folded
-            self.outcomes.append(Outcome(self.run.id, step.id, step.address, "done", object=folded))
+        elif before is not None:
+            del self.objects[step.address]
+        self.outcomes.append(done(self.run.id, step, before, folded))
         self.ended.append(step.id)
         self.done.append(step)
         self.end(step)

@@ -6,11 +6,11 @@ A volume's recorded attributes:
 
     id, name, size, min_iops, max_iops, burst_iops, pool, iqn, portal, lun     what the array answered
     intent                                                                     of its create
-    serial                                                                     what guests see: the intent, by default
-    access         host address -> {portal, iqn, lun, chap_username,           one for each grant, with the names
-                   address, initiator}                                         that it was given to
-    attachments    ({host, vm, device, bus, read_only, serial, intent,         one for each attach, by (host, vm), with
-                   qos, size}, ...)                                            what the hypervisor holds and shows
+    serial                                                                     what guests see: the same 16 digits
+    access         host address -> {portal, iqn, lun, chap_username,           one for each grant
+                   address, initiator}
+    attachments    ({host, vm, device, bus, read_only, serial, intent,         one for each attach, by host and VM
+                   qos {max_iops, burst_iops}, size in bytes}, ...)
 
 and whatever a step's `records` sets, which has the last word: the plan knows how the user's figures are written.
 """
@@ -21,9 +21,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar, assert_never
 
+from planner.resources.catalog import RESOURCE_TYPES
 from planner.sdk.hypervisor import Attachment
 from planner.sdk.storage import AccessPath, ActualVolume, Qos
-from planner.state.model import Attributes, RecordedObject
+from planner.state.model import Attributes, Outcome, RecordedObject
 from planner.steps.graph import Step, Verb
 from planner.units import format_size
 
@@ -36,17 +37,19 @@ def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObje
     """
     The object after `step` gave `result`; None when it is gone.
 
-    A create begins the record anew. What takes an object apart leaves its dependencies and protection as they are: if a
-    destroy stops half way, the next one still knows their order.
+    A create begins the record anew. The steps of a destroy name no dependencies and leave those recorded: when it
+    stops half way, the next one still knows the order.
 
     Args:
         object: as recorded before; its revision is kept, since the store sets it.
         result: what the provider's reply held: ActualVolume, AccessPath, Attachment or None, as the verb has it.
     """
-    prior = object.attributes if object is not None and step.verb is not Verb.CREATE else {}
+    prior = _prior(object, step)
     match step.verb:
         case Verb.DELETE | Verb.FORGET:
             return None
+        case Verb.JOIN:
+            return object
         case Verb.CREATE:
             given = _created(step, result)
         case Verb.RESIZE:
@@ -60,27 +63,40 @@ def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObje
         case Verb.ATTACH:
             given = {"attachments": _attached(prior, step, result)}
         case Verb.UPDATE_ATTACHMENT:
-            given = {"attachments": _moved(prior, step.arguments, result)}
+            given = {"attachments": _updated(prior, step.arguments, result)}
         case Verb.DETACH:
             given = {"attachments": _others(prior, step.arguments)}
         case Verb.RECORD:
             given = {}
-        case Verb.JOIN:
-            return object
         case _:
             assert_never(step.verb)
     attributes = {**prior, **given, **step.records}
     if object is None:
         return RecordedObject(step.address, step.provider, attributes, step.dependencies, protected=step.protected)
-    if step.verb in _TAKING_APART:
+    if step.verb in _TAKING_APART and not step.dependencies:
         return replace(object, attributes=attributes)
     return replace(
         object,
-        provider=step.provider if step.verb is Verb.CREATE else object.provider,
+        provider=step.provider if step.verb in (Verb.CREATE, Verb.RECORD) else object.provider,
         attributes=attributes,
         dependencies=step.dependencies,
         protected=step.protected,
     )
+
+
+def done(run: str, step: Step, before: RecordedObject | None, after: RecordedObject | None) -> Outcome:
+    """The outcome of a step whose success left `after`, as `fold` gave it."""
+    changed = after if after is not before else None
+    return Outcome(run, step.id, step.address, "done", object=changed, removed=after is None and before is not None)
+
+
+def _prior(object: RecordedObject | None, step: Step) -> Attributes:
+    """What stays recorded unless the step sets it: nothing when it makes the object, or all that is known of it."""
+    if object is None or step.verb is Verb.CREATE:
+        return {}
+    if step.verb is Verb.RECORD and not RESOURCE_TYPES[step.address.type].provisioned:
+        return {}  # so that the arguments of a provider that it had before go
+    return object.attributes
 
 
 def qos(arguments: Mapping[str, Any]) -> Qos | None:
@@ -126,47 +142,44 @@ def _figures(figures: Qos | None) -> dict[str, Any]:
 
 def _granted(prior: Attributes, arguments: Mapping[str, Any], result: Any) -> dict[str, Any]:
     path, endpoint = _checked(result, AccessPath), arguments["endpoint"]
+    served = {"portal": path.portal, "iqn": path.iqn, "lun": path.lun}
     entry = {
-        "portal": path.portal,
-        "iqn": path.iqn,
-        "lun": path.lun,
+        **served,
         "chap_username": path.chap_username,
         "address": endpoint["address"],
         "initiator": endpoint["initiator"],
     }
     # Some arrays serve a volume only once somebody is let in.
-    served = {name: entry[name] for name in ("portal", "iqn", "lun") if prior.get(name) is None}
-    return {**served, "access": {**prior.get("access", {}), arguments["host"]: entry}}
+    first = {name: value for name, value in served.items() if prior.get(name) is None}
+    return {**first, "access": {**prior.get("access", {}), arguments["host"]: entry}}
 
 
 def _attached(prior: Attributes, step: Step, result: Any) -> tuple[Mapping[str, Any], ...]:
+    arguments = step.arguments
     entry = {
-        "host": step.arguments["host"],
-        "vm": step.arguments["vm"],
+        "host": arguments["host"],
+        "vm": arguments["vm"],
         "device": _checked(result, Attachment).device,
-        "bus": step.arguments["bus"],
-        "read_only": step.arguments["read_only"],
-        "serial": step.arguments["serial"],
+        "bus": arguments["bus"],
+        "read_only": arguments["read_only"],
+        "serial": prior["serial"],
         "intent": step.intent,
-        **_held(step.arguments),
+        **_held(arguments),
     }
-    return _in_order((*_others(prior, step.arguments), entry))
+    return _in_order((*_others(prior, arguments), entry))
 
 
-def _moved(prior: Attributes, arguments: Mapping[str, Any], result: Any) -> tuple[Mapping[str, Any], ...]:
-    """An update may find the disk at another device than recorded."""
-    recorded = attachment(prior, arguments["host"], arguments["vm"])
-    if recorded is None:
-        return tuple(prior.get("attachments", ()))
-    entry = {**recorded, "device": _checked(result, Attachment).device, **_held(arguments)}
+def _updated(prior: Attributes, arguments: Mapping[str, Any], result: Any) -> tuple[Mapping[str, Any], ...]:
+    device = _checked(result, Attachment).device  # which may be another than recorded
+    entry = {**(attachment(prior, arguments["host"], arguments["vm"]) or {}), "device": device, **_held(arguments)}
     return _in_order((*_others(prior, arguments), entry))
 
 
 def _held(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The limits and the size that a hypervisor was told of; it never holds a floor."""
-    limits = arguments["qos"]
-    held = None if limits is None else {name: limits[name] for name in ("max_iops", "burst_iops")}
-    return {"qos": held, "size": arguments["size"]}
+    """What the hypervisor was told of the disk."""
+    asked = qos(arguments)
+    limits = None if asked is None else {"max_iops": asked.max_iops, "burst_iops": asked.burst_iops}
+    return {"qos": limits, "size": arguments["size"]}
 
 
 def _others(prior: Attributes, arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -15,6 +15,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -371,7 +372,7 @@ def _decode_objects(rows: Sequence[tuple[Any, ...]]) -> dict[InstanceAddress, Re
 
 
 def _decode(text: str) -> Any:
-    return _with_tuples(json.loads(text))
+    return _with_tuples(json.loads(text, parse_float=Fraction))
 
 
 def _with_tuples(value: Any) -> Any:

@@ -25,6 +25,7 @@ LAYERS = (
 )
 """Lowest first; the longest name that fits counts. planner/README.md says why each stands where it does."""
 
+
 def modules() -> list[Path]:
     return sorted((ROOT / "planner").rglob("*.py"))
 
