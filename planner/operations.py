@@ -28,7 +28,7 @@ from planner.diagnostics import Diagnostics, Source
 from planner.errors import InvalidConfiguration
 from planner.evaluation.evaluator import Evaluator
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
-from planner.events import Observer, StepRecovered, ignore
+from planner.events import Observer, ignore
 from planner.execution.executor import ExecutionResult, Stop, execute
 from planner.execution.recovery import Recovery, recover
 from planner.planning.builder import Changes, PlanRequest, build_plan
@@ -264,7 +264,7 @@ def _settled(store: StateStore, providers: OpenProviders, observer: Observer) ->
 
 def _tell(found: Recovery, observer: Observer) -> None:
     for finding in found.findings:
-        observer(StepRecovered(finding.address, finding.verb, finding.sentence))
+        observer(finding)
 
 
 def _final_outputs(
