@@ -2,8 +2,8 @@
 What `tgtadm --mode target --op show` prints, as data. Runs on the storage box too: standard library only.
 
 A target's section starts with `Target 3: iqn...` at the left margin; its parts are headed at four spaces, what they
-list at eight, and the properties of what they list at twelve. Sizes are printed rounded to megabytes, so the true size of a
-LUN is asked of its backing file instead.
+list at eight, and the properties of what they list at twelve. Sizes are printed rounded to megabytes, so the true size
+of a LUN is asked of its backing file instead.
 """
 
 from __future__ import annotations
