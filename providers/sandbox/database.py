@@ -214,8 +214,8 @@ def _plain_errors(path: Path) -> Iterator[None]:
                 sentence = f"{path}: {error}. Name another file in `path`."
                 raise Rejected("The file is not a sandbox", sentence) from error
             case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_FULL | sqlite3.SQLITE_READONLY:
-                raise Unreachable("The sandbox cannot be reached", f"{path}: {error}.") from error
+                raise Unreachable(f"The sandbox {path} cannot be reached", f"SQLite says: {error}.") from error
             case _:
                 raise
     except OSError as error:
-        raise Unreachable("The sandbox cannot be reached", f"{path}: {error.strerror}.") from error
+        raise Unreachable(f"The sandbox {path} cannot be reached", f"The system says: {error.strerror}.") from error

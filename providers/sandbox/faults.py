@@ -17,9 +17,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Literal, assert_never
 
 from planner.sdk import (
+    Attach,
     CreateVolume,
     DeleteVolume,
     Detach,
@@ -36,7 +38,6 @@ from planner.sdk import (
     UpdateAttachment,
     UpdateQos,
 )
-from planner.sdk.hypervisor import Attach
 from providers.sandbox.array import target_key, volume_key
 from providers.sandbox.database import Database
 from providers.sandbox.definition import VERBS, FaultRule
@@ -84,8 +85,8 @@ class Faults:
         return None
 
 
-def failure(rule: FaultRule) -> ProviderError:
-    """What a call that a rule hits raises."""
+def failure(rule: FaultRule, path: Path) -> ProviderError:
+    """What a call to the sandbox at `path` raises when a rule hits it."""
     detail = f'A fault rule of provider "sandbox" on {rule.verb} of "{rule.match}" asks for this.'
     match rule.effect:
         case "refuse":
@@ -95,7 +96,7 @@ def failure(rule: FaultRule) -> ProviderError:
         case "lose":
             return OutcomeUnknown("The sandbox's answer was lost", detail)
         case "unreachable":
-            return Unreachable("The sandbox cannot be reached", detail)
+            return Unreachable(f"The sandbox {path} cannot be reached", detail)
         case _:
             assert_never(rule.effect)
 

@@ -92,12 +92,12 @@ class Simulation:
             self._kill.reach(verb, "before")
         fault = self._faults.claim(verb, subject)
         if fault is not None and fault.effect != "lose":
-            raise failure(fault)
+            raise failure(fault, self.database.path)
         yield
         if self._kill:
             self._kill.reach(verb, "after")
         if fault is not None:
-            raise failure(fault)
+            raise failure(fault, self.database.path)
 
 
 class SandboxArray:

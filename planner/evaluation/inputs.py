@@ -1,0 +1,119 @@
+"""A variable's value: what was given, or its default; converted to its type and held against its validations."""
+
+from __future__ import annotations
+
+from planner.config.model import Variable
+from planner.config.variables import GivenValue, ParseExpression
+from planner.diagnostics import Diagnostics, Source
+from planner.evaluation.compiler import EvaluationError, compile_expression, parse_type
+from planner.evaluation.scope import Scope
+from planner.syntax import ast
+from planner.values.convert import ConversionError, convert
+from planner.values.marks import UNKNOWN, Sensitive
+from planner.values.types import STRING, Null, Type, Value
+
+
+def evaluate_variable(
+    variable: Variable, given: GivenValue | None, parse: ParseExpression, diagnostics: Diagnostics
+) -> Value:
+    """The variable's value; Unknown, with a diagnostic, where it has none or a wrong one."""
+    type = None
+    if variable.type is not None:
+        type, mistakes = parse_type(variable.type)
+        diagnostics.extend(mistakes)
+    value = _given(variable, given, type, parse, diagnostics)
+    if isinstance(value, Null) and not variable.nullable and variable.default is not None:
+        value = _evaluate(variable.default, diagnostics)
+    if type is not None:
+        try:
+            value = convert(value, type)
+        except ConversionError as error:
+            origin = f" (from {given.origin})" if given else ""
+            range = given.range if given and given.range else variable.range
+            diagnostics.error(
+                "Unsuitable value for a variable",
+                f'The value of "{variable.name}"{origin} does not fit its type: {error}.',
+                range,
+                related=(("declared here", variable.range),),
+            )
+            return UNKNOWN
+    if isinstance(value, Null) and not variable.nullable:
+        diagnostics.error(
+            "Unsuitable value for a variable", f'"{variable.name}" must not be null: nullable = false.', variable.range
+        )
+        return UNKNOWN
+    _validate(variable, value, diagnostics)
+    return Sensitive(value) if variable.sensitive and not isinstance(value, Sensitive) else value
+
+
+def _given(
+    variable: Variable, given: GivenValue | None, type: Type | None, parse: ParseExpression, diagnostics: Diagnostics
+) -> Value:
+    if given is None:
+        if variable.default is not None:
+            return _evaluate(variable.default, diagnostics)
+        diagnostics.error(
+            "No value for a required variable",
+            f'"{variable.name}" has no default, and nothing gives it a value. Set it with -var'
+            f' "{variable.name}=...", in a variables file, or as LUNFORM_VAR_{variable.name}.',
+            variable.range,
+        )
+        return UNKNOWN
+    if given.expression is not None:
+        return _evaluate(given.expression, diagnostics)
+    text = given.text or ""
+    if type is None or type == STRING:
+        return text
+    source = Source(f"<{given.origin}>", text)
+    expression, mistakes = parse(source)
+    if mistakes.has_errors or expression is None:
+        diagnostics.error(
+            "Unsuitable value for a variable",
+            f'The value of "{variable.name}" from {given.origin} is not an expression such as ["a", "b"]. Texts inside'
+            " need quotes, and the whole quotes for the shell.",
+            variable.range,
+        )
+        return UNKNOWN
+    if isinstance(expression, ast.Name) and type is not None:
+        return expression.name
+    return _evaluate(expression, diagnostics)
+
+
+class _Nothing(Scope):
+    """Values given from outside refer to nothing."""
+
+    def resolve(self, root: str, name: str) -> Value:
+        return UNKNOWN
+
+
+class _OnlyItself(Scope):
+    def __init__(self, name: str, value: Value) -> None:
+        self._name = name
+        self._value = value
+
+    def resolve(self, root: str, name: str) -> Value:
+        return self._value if (root, name) == ("var", self._name) else UNKNOWN
+
+
+def _evaluate(expression: ast.Expression, diagnostics: Diagnostics) -> Value:
+    try:
+        return compile_expression(expression).evaluate(_Nothing())
+    except EvaluationError as error:
+        diagnostics.add(error.diagnostic)
+        return UNKNOWN
+
+
+def _validate(variable: Variable, value: Value, diagnostics: Diagnostics) -> None:
+    scope = _OnlyItself(variable.name, value if not variable.sensitive else Sensitive(value))
+    for rule in variable.validations:
+        try:
+            verdict = compile_expression(rule.condition).evaluate(scope)
+            verdict = verdict.value if isinstance(verdict, Sensitive) else verdict
+            if verdict is False:
+                message = compile_expression(rule.error_message).evaluate(scope)
+                text = message if isinstance(message, str) else "The value does not pass its validation."
+                diagnostics.error(
+                    "Invalid value for a variable", text, variable.range, related=(("checked here", rule.range),)
+                )
+        except EvaluationError as error:
+            diagnostics.add(error.diagnostic)
