@@ -15,7 +15,7 @@ import fcntl
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -68,20 +68,20 @@ class Box:
         """
         Bytes and floors of the pool.
 
-        `capacity` is what volumes may come to fill: what is free, and what theirs already take. Other files on the file
-        system lower it.
+        `capacity` is what volumes may come to fill: what is free, and what the pool takes already. Other files on the
+        file system lower it.
         """
         pool = self._pool()
-        volumes = [(record.size, pool.backing_file(record.iqn), record.qos) for record in pool.records()]
-        ours = {str(path) for _, path, _ in volumes}
-        for _, path in self._foreign(pool, parse_targets(self._daemon.show()), ours):
-            volumes.append((_size(path), path, None))
+        records = list(pool.records())
+        ours = {str(pool.backing_file(record.iqn)) for record in records}
+        foreign = self._foreign(pool, parse_targets(self._daemon.show()), ours)
+        with os.scandir(pool.directory) as entries:
+            taken = sum(entry.stat().st_blocks for entry in entries) * 512
         file_system = os.statvfs(pool.directory)
-        taken = sum(path.stat().st_blocks * 512 for _, path, _ in volumes if path.exists())
         return {
             "capacity": file_system.f_bavail * file_system.f_frsize + taken,
-            "used": sum(size for size, _, _ in volumes),
-            "floors": sum(qos["min_iops"] for _, _, qos in volumes if qos),
+            "used": sum(record.size for record in records) + sum(_size(path) for _, path in foreign),
+            "floors": sum(record.qos["min_iops"] for record in records if record.qos),
         }
 
     def list(self) -> dict[str, Any]:
@@ -307,7 +307,7 @@ class Box:
             os.close(descriptor)
 
     @staticmethod
-    def _foreign(pool: Pool, targets: Iterator[Target] | Any, ours: set[str]) -> Iterator[tuple[str, Path]]:
+    def _foreign(pool: Pool, targets: Iterable[Target], ours: set[str]) -> Iterator[tuple[str, Path]]:
         """(name, backing file) of LUNs in the pool's directory that have no record."""
         for target in targets:
             for lun in target.luns:

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tests.rigs.process import require, start, stop, until
 
@@ -85,10 +84,22 @@ class LibvirtHost:
         argv = ["virsh", "-q", "-c", self.uri, *arguments]
         return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
-    def connect(self) -> Any:
-        import libvirt
+    def disks(self, vm: str, *flags: str) -> list[str]:
+        """Device names of a VM's disks: of the running VM, or with `--inactive` of its stored definition."""
+        return [line.split()[0] for line in self.virsh("domblklist", vm, *flags).splitlines() if line.strip()]
 
-        return libvirt.open(self.uri)
+    def secrets(self) -> list[str]:
+        """UUIDs."""
+        return [line.split()[0] for line in self.virsh("secret-list").splitlines() if line.strip()]
+
+    def clear(self, vm: str) -> None:
+        """Take all disks from a running VM, and remove all secrets, whoever made them."""
+        for flag, place in (("--live", ()), ("--config", ("--inactive",))):
+            for device in self.disks(vm, *place):
+                self.virsh("detach-disk", vm, device, flag)
+        until(f"release of the disks of {vm}", lambda: not self.disks(vm))
+        for secret in self.secrets():
+            self.virsh("secret-undefine", secret)
 
     def _answers(self) -> bool:
         return subprocess.run(["virsh", "-q", "-c", self.uri, "version"], capture_output=True).returncode == 0

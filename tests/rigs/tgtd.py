@@ -51,6 +51,16 @@ class Tgtd:
         argv = ["tgtadm", "-C", str(self.control_port), "--lld", "iscsi", "--mode", mode, "--op", operation, *arguments]
         return subprocess.run(argv, capture_output=True, text=True, check=False)
 
+    def clear(self) -> None:
+        """Remove all targets, accounts and backing files, whoever made them."""
+        for line in self.adm("target", "show").stdout.splitlines():
+            if line.startswith("Target "):
+                self.adm("target", "delete", "--force", "--tid", line.split()[1].rstrip(":"))
+        for account in self.adm("account", "show").stdout.split()[2:]:
+            self.adm("account", "delete", "--user", account)
+        for path in self.pool.iterdir():
+            path.unlink()
+
     @property
     def is_empty(self) -> bool:
         """It has no target and no account, and the pool no file but its lock."""
@@ -73,7 +83,7 @@ def running_tgtd(directory: Path) -> Iterator[Tgtd]:
         daemon.stop()
 
 
-def log_in(portal: str, iqn: str, initiator: str, username: str = "", password: str = "", address: str = "") -> str:
+def log_in(portal: str, iqn: str, initiator: str, username: str = "", password: str = "") -> str:
     """
     What libiscsi's own client sees of LUN 1: "" when it got in, or why it did not.
 

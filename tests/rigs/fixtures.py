@@ -1,4 +1,9 @@
-"""The rigs as fixtures. Daemons live as long as the test run; each test makes and removes its own volumes on them."""
+"""
+The rigs as fixtures, for tests in any folder.
+
+Daemons and guests are started when a test first asks for them and live as long as the test run; what a test left on
+them is cleared away after it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ import pytest
 
 from tests.rigs.guest import Guest
 from tests.rigs.libvirt_host import LibvirtHost, running_libvirt_host
-from tests.rigs.tgtd import Tgtd, running_tgtd
+from tests.rigs.tgtd import CHAP_KEY, Tgtd, running_tgtd
 
 
 @pytest.fixture(scope="session")
@@ -54,24 +59,31 @@ class Rig:
     initiator: str
     address: str
     vm: str
-    tgtd: Tgtd
+    box: Tgtd
     host: LibvirtHost
     guest: Guest
 
 
 @pytest.fixture
-def rig(tgtd: Tgtd, libvirt_host: LibvirtHost, guest: Guest) -> Rig:
-    settings = tgtd.settings()
-    return Rig(
-        portal=tgtd.portal,
-        control_port=tgtd.control_port,
-        chap_key=str(settings["chap_key"]),
-        pool_directory=tgtd.pool,
+def box(tgtd: Tgtd) -> Iterator[Tgtd]:
+    """A storage box without volumes."""
+    yield tgtd
+    tgtd.clear()
+
+
+@pytest.fixture
+def rig(box: Tgtd, libvirt_host: LibvirtHost, guest: Guest) -> Iterator[Rig]:
+    yield Rig(
+        portal=box.portal,
+        control_port=box.control_port,
+        chap_key=CHAP_KEY,
+        pool_directory=box.pool,
         uri=libvirt_host.uri,
         initiator=libvirt_host.initiator,
         address="127.0.0.1",
         vm=guest.name,
-        tgtd=tgtd,
+        box=box,
         host=libvirt_host,
         guest=guest,
     )
+    libvirt_host.clear(guest.name)
