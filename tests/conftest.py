@@ -1,4 +1,4 @@
-"""What all tests share: regenerating expected files, and a directory of one's own."""
+"""What all tests share: expected files, a plain environment, and real daemons that start when first asked for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+
+pytest_plugins = ["tests.rigs.fixtures"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
