@@ -137,6 +137,7 @@ class ActualVolume:
         iqn, portal, lun: where it is served; `iqn` may be None until it is granted.
         owner: None for a volume that is not marked as Lunform's.
         grants: names by which endpoints are let in: initiator names, or addresses where the array knows no names.
+        chap_username: the account of its access paths: a grant whose answer was lost is made up from the listing.
     """
 
     id: str
@@ -148,6 +149,7 @@ class ActualVolume:
     lun: int | None
     owner: Owner | None
     grants: tuple[str, ...] = ()
+    chap_username: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -330,6 +330,7 @@ class StorageConformance:
         path = array.grant(volume.id, array.endpoints[0])
         listed = array.volumes()[volume.id]
         assert (listed.portal, listed.iqn, listed.lun) == (path.portal, path.iqn, path.lun)
+        assert listed.chap_username == path.chap_username
         assert path.portal.rpartition(":")[2].isdecimal()
         assert path.iqn.startswith(("iqn.", "eui.", "naa."))
         assert len(listed.grants) == 1
