@@ -68,34 +68,11 @@ class Actual:
                 volumes = self._volumes_of(step)
                 if volumes is None:
                     return None
-                return self._volume_effect(step, volumes.by_id.get(recorded.attributes["id"]))
+                return _volume_effect(step, volumes.by_id.get(recorded.attributes["id"]))
             case Verb.RECORD | Verb.FORGET | Verb.JOIN:
                 return None  # the record is all they change, and an unrecorded outcome did not change it
             case _:
                 assert_never(step.verb)
-
-    def _volume_effect(self, step: Step, volume: ActualVolume | None) -> Done[Any] | None:
-        if volume is None:
-            return Done(None) if step.verb in (Verb.REVOKE, Verb.DELETE) else None
-        match step.verb:
-            case Verb.RESIZE:
-                return Done(volume) if volume.size >= step.arguments["size"] else None
-            case Verb.UPDATE_QOS:
-                return Done(volume) if volume.qos == qos(step.arguments) else None
-            case Verb.GRANT:
-                return self._path(step, volume) if _is_granted(step, volume) else None
-            case Verb.REVOKE:
-                return None if _is_granted(step, volume) else Done(None)
-            case _:
-                return None
-
-    def _path(self, step: Step, volume: ActualVolume) -> Done[AccessPath] | None:
-        """A volume's listing says all of its access path but the CHAP account, which the array is asked for."""
-        if volume.portal is None or volume.iqn is None or volume.lun is None:
-            return None
-        path = AccessPath(volume.portal, volume.iqn, volume.lun)
-        account = self._providers.storage(provider_of(step)).credentials(volume.id, path)
-        return Done(AccessPath(path.portal, path.iqn, path.lun, account.username if account else None))
 
     def _volumes_of(self, step: Step) -> _Volumes | None:
         """The volumes of the step's pool; None when the array has no such pool."""
@@ -128,6 +105,24 @@ class Actual:
                     by_serial={(disk.vm, disk.serial): disk for disk in listed},
                 )
         return self._disks[key]
+
+
+def _volume_effect(step: Step, volume: ActualVolume | None) -> Done[Any] | None:
+    if volume is None:
+        return Done(None) if step.verb in (Verb.REVOKE, Verb.DELETE) else None
+    match step.verb:
+        case Verb.RESIZE:
+            return Done(volume) if volume.size >= step.arguments["size"] else None
+        case Verb.UPDATE_QOS:
+            return Done(volume) if volume.qos == qos(step.arguments) else None
+        case Verb.GRANT:
+            if not _is_granted(step, volume) or volume.portal is None or volume.iqn is None or volume.lun is None:
+                return None
+            return Done(AccessPath(volume.portal, volume.iqn, volume.lun, volume.chap_username))
+        case Verb.REVOKE:
+            return None if _is_granted(step, volume) else Done(None)
+        case _:
+            return None
 
 
 def _is_granted(step: Step, volume: ActualVolume) -> bool:
