@@ -85,7 +85,7 @@ class Applied:
 
 def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = None) -> Project:
     """
-    Read a directory's configuration, or `sources` instead of its files. Mistakes come with it; it never raises for them.
+    Read a directory's configuration, or `sources` instead of its files. Mistakes come with it and are not raised.
     """
     from planner.syntax.parser import parse_expression
 
@@ -293,4 +293,3 @@ def _new_run() -> str:
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-

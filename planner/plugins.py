@@ -80,8 +80,10 @@ class OpenProviders:
             return self._hypervisors[address]
 
     def close(self) -> None:
-        for opened in (*self._storage.values(), *self._hypervisors.values()):
-            opened.close()
+        for storage in self._storage.values():
+            storage.close()
+        for hypervisor in self._hypervisors.values():
+            hypervisor.close()
 
     def _definition(self, address: ProviderAddress) -> ProviderDefinition:
         definition = provider_definition(address.name)

@@ -60,7 +60,7 @@ def apply_command(
     if destroy or not planning.refresh:
         raise click.UsageError("A saved plan says all that is to be done; -destroy and -refresh do not go with it.")
     found = planfile.read(Path(saved))
-    project = operations.load(Path("."), operations.with_saved(inputs, found), found.sources)
+    project = operations.load(Path(), operations.with_saved(inputs, found), found.sources)
     _approve(found.plan, True, allow_data_loss, False, terminal)
     return _run(project, found.plan, parallelism, planning, terminal)
 
@@ -98,7 +98,7 @@ def _plan_and_apply(
 ) -> int:
     if terminal.json and not auto_approve:
         raise click.UsageError("With -json nobody can be asked: add -auto-approve, or apply a saved plan.")
-    project = operations.load(Path("."), inputs)
+    project = operations.load(Path(), inputs)
     watch = tell_recovery(terminal)
     with closing(operations.store_of(project)) as store:
         operations.settle_interrupted(project, store, watch, planning.lock_timeout)
@@ -112,9 +112,7 @@ def _plan_and_apply(
     return _run(project, plan, parallelism, planning, terminal)
 
 
-def _run(
-    project: operations.Project, plan: Plan, parallelism: int, planning: Planning, terminal: Terminal
-) -> int:
+def _run(project: operations.Project, plan: Plan, parallelism: int, planning: Planning, terminal: Terminal) -> int:
     stop = Stop()
     with (
         closing(operations.store_of(project)) as store,

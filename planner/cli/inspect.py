@@ -165,7 +165,7 @@ def graph_command(saved: str | None, inputs: operations.Inputs, terminal: Termin
         else:
             terminal.result(steps_to_dot(steps))
         return
-    edges = operations.block_edges(operations.load(Path("."), inputs))
+    edges = operations.block_edges(operations.load(Path(), inputs))
     if terminal.json:
         terminal.result_json([{"from": needing, "to": needed} for needing, needed in edges])
     else:
@@ -174,6 +174,6 @@ def graph_command(saved: str | None, inputs: operations.Inputs, terminal: Termin
 
 def _recorded() -> Snapshot:
     """The state of the configuration in this directory."""
-    project = operations.load(Path("."), operations.Inputs())
+    project = operations.load(Path(), operations.Inputs())
     with closing(operations.store_of(project)) as store:
         return store.read()

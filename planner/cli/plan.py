@@ -41,7 +41,7 @@ def plan_command(
       lunform plan -out=tonight.plan -var size=200GiB
       lunform plan -detailed-exitcode -json > plan.json
     """
-    project = operations.load(Path("."), inputs)
+    project = operations.load(Path(), inputs)
     request = PlanRequest(destroy=destroy, read=planning.refresh)
     with closing(operations.store_of(project)) as store:
         plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal))

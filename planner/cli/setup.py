@@ -48,8 +48,11 @@ def providers_command(terminal: Terminal) -> None:
         definition = provider_definition(name)
         if definition is None:
             continue
-        kinds = [kind for kind, does in (("storage", definition.open_storage),
-                                         ("hypervisor", definition.open_hypervisor)) if does]
+        kinds = [
+            kind
+            for kind, does in (("storage", definition.open_storage), ("hypervisor", definition.open_hypervisor))
+            if does
+        ]
         rows.append({"name": name, "kinds": kinds, "from": distribution, "summary": definition.summary})
     if terminal.json:
         terminal.result_json(rows)
@@ -73,7 +76,7 @@ def init_command(inputs: Inputs, terminal: Terminal) -> None:
     from planner import operations
     from planner.plugins import installed_providers
 
-    directory = Path(".")
+    directory = Path()
     project = operations.load(directory, inputs)
     if project.diagnostics.has_errors:
         raise InvalidConfiguration(project.diagnostics)
@@ -83,28 +86,38 @@ def init_command(inputs: Inputs, terminal: Terminal) -> None:
     work = directory / operations.WORK_DIRECTORY
     (work / "cache").mkdir(parents=True, exist_ok=True)
     (work / ".gitignore").write_text("*\n")
-    used = sorted({address.name for address in project.module.providers} | {
-        resource.provider.name for resource in project.module.resources.values() if resource.provider
-    })
+    used = sorted(
+        {address.name for address in project.module.providers}
+        | {resource.provider.name for resource in project.module.resources.values() if resource.provider}
+    )
     installed = installed_providers()
     missing = [name for name in used if name not in installed]
     if missing:
         project.evaluator.diagnostics.extend(project.diagnostics)
         raise InvalidConfiguration(project.evaluator.diagnostics)
     if terminal.json:
-        terminal.result_json({
-            "providers": {name: installed[name] for name in used},
-            "backend": project.module.settings.backend,
-            "resources_recorded": len(snapshot.objects),
-        })
+        terminal.result_json(
+            {
+                "providers": {name: installed[name] for name in used},
+                "backend": project.module.settings.backend,
+                "resources_recorded": len(snapshot.objects),
+            }
+        )
         return
     lines = [f"  {name:<12} {installed[name]}" for name in used]
-    terminal.result("\n".join([
-        "Providers:", *(lines or ["  none"]), "",
-        f"State: {project.module.settings.backend}, "
-        + (f"{len(snapshot.objects)} objects recorded" if snapshot.lineage else "nothing recorded yet"), "",
-        terminal.style.create("Ready.") + " Next: lunform plan",
-    ]))
+    terminal.result(
+        "\n".join(
+            [
+                "Providers:",
+                *(lines or ["  none"]),
+                "",
+                f"State: {project.module.settings.backend}, "
+                + (f"{len(snapshot.objects)} objects recorded" if snapshot.lineage else "nothing recorded yet"),
+                "",
+                terminal.style.create("Ready.") + " Next: lunform plan",
+            ]
+        )
+    )
 
 
 @click.command("validate")
@@ -121,7 +134,7 @@ def validate_command(inputs: Inputs, terminal: Terminal) -> int:
     from planner.views.diagnostics_json import diagnostics_to_json
     from planner.views.diagnostics_text import summary_line
 
-    diagnostics = operations.validate(operations.load(Path("."), inputs))
+    diagnostics = operations.validate(operations.load(Path(), inputs))
     if terminal.json:
         terminal.result_json(diagnostics_to_json(diagnostics))
     else:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from planner.config.model import Variable
 from planner.config.variables import GivenValue, ParseExpression
 from planner.diagnostics import Diagnostics, Source
-from planner.evaluation.compiler import EvaluationError, compile_expression, parse_type
-from planner.evaluation.scope import Scope
+from planner.evaluation.compiler import compile_expression
+from planner.evaluation.constraints import parse_type
+from planner.evaluation.errors import EvaluationError
+from planner.evaluation.functions import FUNCTIONS
+from planner.evaluation.scope import Names
 from planner.syntax import ast
 from planner.values.codec import from_plain
 from planner.values.convert import ConversionError, convert
-from planner.values.marks import UNKNOWN, Sensitive
+from planner.values.marks import UNKNOWN, mark_sensitive, unmark
 from planner.values.types import STRING, Null, Type, Value
 
 
@@ -44,7 +47,7 @@ def evaluate_variable(
         )
         return UNKNOWN
     _validate(variable, value, diagnostics)
-    return Sensitive(value) if variable.sensitive and not isinstance(value, Sensitive) else value
+    return mark_sensitive(value, variable.sensitive)
 
 
 def _given(
@@ -82,38 +85,21 @@ def _given(
     return _evaluate(expression, diagnostics)
 
 
-class _Nothing(Scope):
-    """Values given from outside refer to nothing."""
-
-    def resolve(self, root: str, name: str) -> Value:
-        return UNKNOWN
-
-
-class _OnlyItself(Scope):
-    def __init__(self, name: str, value: Value) -> None:
-        self._name = name
-        self._value = value
-
-    def resolve(self, root: str, name: str) -> Value:
-        return self._value if (root, name) == ("var", self._name) else UNKNOWN
-
-
 def _evaluate(expression: ast.Expression, diagnostics: Diagnostics) -> Value:
     try:
-        return compile_expression(expression).evaluate(_Nothing())
+        return compile_expression(expression, FUNCTIONS).evaluate(Names({}))
     except EvaluationError as error:
         diagnostics.add(error.diagnostic)
         return UNKNOWN
 
 
 def _validate(variable: Variable, value: Value, diagnostics: Diagnostics) -> None:
-    scope = _OnlyItself(variable.name, value if not variable.sensitive else Sensitive(value))
+    scope = Names({("var", variable.name): mark_sensitive(value, variable.sensitive)})
     for rule in variable.validations:
         try:
-            verdict = compile_expression(rule.condition).evaluate(scope)
-            verdict = verdict.value if isinstance(verdict, Sensitive) else verdict
+            verdict, _ = unmark(compile_expression(rule.condition, FUNCTIONS).evaluate(scope))
             if verdict is False:
-                message = compile_expression(rule.error_message).evaluate(scope)
+                message = compile_expression(rule.error_message, FUNCTIONS).evaluate(scope)
                 text = message if isinstance(message, str) else "The value does not pass its validation."
                 diagnostics.error(
                     "Invalid value for a variable", text, variable.range, related=(("checked here", rule.range),)
