@@ -3,6 +3,8 @@ What an array does for Lunform.
 
 Every call may be repeated with the same request and then gives the same end state. Sizes are bytes, IOPS are whole
 numbers per second, rates are bytes per second. A call that takes long answers `Pending` and is asked again by `poll`.
+
+What a call makes is listed, with its owner, from its answer on, `Pending` too: by that a killed run's work is found.
 """
 
 from __future__ import annotations

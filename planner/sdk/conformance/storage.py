@@ -442,8 +442,10 @@ class StorageConformance:
         reply = array.provider.create_async(request)
         if isinstance(reply, Done):
             pytest.skip("the array is done at once")
-        array.provider.close()  # the process that asked is gone
+        array.provider.close()  # the process that asked is gone; suppose that nobody knows the job
         other = array.open()
+        listed = [volume for volume in other.list_volumes(array.pool) if volume.owner == request.owner]
+        assert len(listed) == 1, "a volume in the making is listed"
         volume: ActualVolume = finish(other, reply, array.deadline)
         assert (volume.name, volume.owner) == (request.name, request.owner)
         assert finish(other, other.poll(reply.job), array.deadline) == volume, "a job may be asked again"
