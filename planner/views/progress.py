@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO, assert_never
+from typing import TYPE_CHECKING, Self, TextIO, assert_never
 
 from planner.events import (
     ApplyStarted,
@@ -28,8 +28,7 @@ from planner.events import (
     Stopping,
     WaitingForLock,
 )
-from planner.planning.plan import Action, Plan
-from planner.steps.graph import LOCAL_VERBS, Step
+from planner.steps.graph import LOCAL_VERBS
 from planner.views.style import Style
 
 if TYPE_CHECKING:
