@@ -28,7 +28,7 @@ def type_name(type: Type) -> str:
     """A type as a person would say it: "list of string", "object", "number"."""
     match type:
         case PrimitiveType(name):
-            return "any type" if name == "dynamic" else name
+            return name
         case ListType(element):
             return f"list of {type_name(element)}"
         case SetType(element):
@@ -43,8 +43,10 @@ def type_name(type: Type) -> str:
 
 def required(type: Type) -> str:
     """A type as what is asked for: "a list of string"."""
+    if type == DYNAMIC:
+        return "a value of any type"
     name = type_name(type)
-    return name if type == DYNAMIC else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def has_dynamic(type: Type) -> bool:
