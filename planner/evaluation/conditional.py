@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planner.evaluation.errors import Fault
 from planner.values.convert import ConversionError, convert, type_name, type_of, unify
-from planner.values.marks import Unknown, mark_sensitive, unmark
+from planner.values.marks import Unknown, is_wholly_known, mark_sensitive, unmark
 from planner.values.types import (
     DYNAMIC,
     NULL,
@@ -60,23 +60,25 @@ def _common_type(then: Value, otherwise: Value) -> Type:
 
 
 def _either(type: Type, then: Value, otherwise: Value) -> Unknown:
+    """What is known of a value that will be one of two."""
     not_null = _is_not_null(then) and _is_not_null(otherwise)
-    lengths = (
-        [_length_range(value) for value in (then, otherwise)] if isinstance(type, ListType | SetType | MapType) else []
+    if not not_null or not isinstance(type, ListType | SetType | MapType):
+        return Unknown(type, not_null=not_null)
+    (least, most), (other_least, other_most) = _length_range(then), _length_range(otherwise)
+    return Unknown(
+        type,
+        not_null=True,
+        min_length=min(least, other_least),
+        max_length=None if most is None or other_most is None else max(most, other_most),
     )
-    if not_null and all(lengths):
-        least = min(low for low, _ in lengths)
-        most = [high for _, high in lengths]
-        return Unknown(
-            type, not_null=True, min_length=least, max_length=None if None in most else max(high or 0 for high in most)
-        )
-    return Unknown(type, not_null=not_null)
 
 
 def _length_range(value: Value) -> tuple[int, int | None]:
     match value:
-        case ListValue() | SetValue() | MapValue():
+        case ListValue() | MapValue():
             return len(value.items), len(value.items)
+        case SetValue():
+            return len(value.items) if is_wholly_known(value) else min(len(value.items), 1), len(value.items)
         case tuple() | dict():
             return len(value), len(value)
         case Unknown():
