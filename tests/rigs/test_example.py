@@ -24,6 +24,8 @@ pytestmark = pytest.mark.rig
 EXAMPLE = Path(__file__).parents[2] / "examples" / "iscsi-kvm"
 MIB = 1 << 20
 CEILING = 200
+MARK_AT = 128 * MIB
+"""Beyond what measuring writes over."""
 
 Run = Callable[..., Finished]
 
@@ -61,10 +63,10 @@ def test_a_volume_from_a_directory_of_hcl_to_the_guest_and_back(rig: Rig, run: R
     disk = rig.guest.wait_for_disk("vda")
     assert disk.size == 256 * MIB
     assert disk.serial == volume["serial"]
-    rig.guest.write("vda", "written by the guest", offset=MIB)
+    rig.guest.write("vda", "written by the guest", offset=MARK_AT)
     (backing,) = rig.pool_directory.glob("*.img")
     with backing.open("rb") as file:
-        file.seek(MIB)
+        file.seek(MARK_AT)
         assert file.read(20) == b"written by the guest"
 
     # Strangers: the right name with a wrong secret, and another name with whatever secret.
@@ -83,7 +85,7 @@ def test_a_volume_from_a_directory_of_hcl_to_the_guest_and_back(rig: Rig, run: R
     assert "256MiB -> 512MiB" in run("plan", "-var", "size=512MiB", "-detailed-exitcode", code=2).output
     run("apply", "-var", "size=512MiB", "-auto-approve")
     assert rig.guest.wait_for_disk("vda", 512 * MIB).size == 512 * MIB
-    assert rig.guest.read("vda", 20, offset=MIB) == "written by the guest"
+    assert rig.guest.read("vda", 20, offset=MARK_AT) == "written by the guest"
     assert "No changes." in run("plan", "-var", "size=512MiB", "-detailed-exitcode").output
 
     # Taking everything away leaves nothing: no target, no secret, no disk.
