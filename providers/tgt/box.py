@@ -130,7 +130,6 @@ class Box:
         password: str,
     ) -> dict[str, Any]:
         with self._locked() as pool:
-            self._daemon.show()  # raises where tgtd does not answer, before anything is made
             record = pool.find_intent(owner["intent"])
             if record is not None and record.deleting:
                 raise BoxError("Rejected", f"The volume {name} is being deleted", "Let the delete end first.")
@@ -153,9 +152,12 @@ class Box:
                     "A volume cannot shrink",
                     f"{record.name} has {record.size} bytes, {size} were asked for. What lies beyond would be lost.",
                 )
-            if size > record.size:
-                record = pool.write(replace(record, size=size))
-            record = self._serve(pool, record, account, password)
+            try:
+                grown = record if size == record.size else pool.write(replace(record, size=size))
+                record = self._serve(pool, grown, account, password)
+            except OSError:
+                pool.write(record)  # there is no room for it, and will not be later either
+                raise
             return _describe(record, self._daemon.find(iqn))
 
     def update_qos(self, iqn: str, qos: Mapping[str, int] | None) -> dict[str, Any]:
@@ -298,11 +300,18 @@ class Box:
 
     @contextmanager
     def _locked(self) -> Iterator[Pool]:
+        """The pool, for this request alone, and with a daemon that answers."""
         pool = self._pool()
         descriptor = os.open(pool.directory / ".lunform.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield pool
+            self._daemon.show()
+            try:
+                yield pool
+            except BoxError as error:
+                if error.kind == "Unreachable":  # in the middle: nobody knows what was done before
+                    raise BoxError("OutcomeUnknown", error.summary, error.detail) from None
+                raise
         finally:
             os.close(descriptor)
 

@@ -146,12 +146,15 @@ class LocalMachine:
 
     def grow(self, path: Path, size: int, thin: bool) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        before = os.fstat(descriptor).st_size
         try:
             if not thin:
                 os.posix_fallocate(descriptor, 0, size)
-            if os.fstat(descriptor).st_size < size:
-                os.ftruncate(descriptor, size)
+            os.ftruncate(descriptor, max(size, before))
             os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, before)  # a file system that fills up keeps what it had found room for
+            raise
         finally:
             os.close(descriptor)
         _sync_directory(path.parent)

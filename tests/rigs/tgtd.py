@@ -46,6 +46,9 @@ class Tgtd:
         for path in Path("/var/run/tgtd").glob(f"socket.{self.control_port}*"):
             path.unlink()
 
+    def kill(self) -> None:
+        stop(self._process)
+
     def adm(self, mode: str, operation: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Ask tgtadm, past the provider."""
         argv = ["tgtadm", "-C", str(self.control_port), "--lld", "iscsi", "--mode", mode, "--op", operation, *arguments]
