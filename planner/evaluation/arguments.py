@@ -192,11 +192,13 @@ def _quantity(argument: Argument, text: str) -> str:
 
 
 def merge_copies(diagnostics: Diagnostics) -> Diagnostics:
-    """The same mistake in many copies of a block becomes one diagnostic that lists them."""
+    """The same mistake in many copies of a block becomes one diagnostic, the first, that lists them."""
     groups: dict[tuple[object, ...], list[Diagnostic]] = {}
     for item in diagnostics:
         place = (item.subject.filename, item.subject.start, item.subject.end) if item.subject else None
-        groups.setdefault((item.severity, item.summary, item.detail, place, item.values), []).append(item)
+        # Details and values differ where each copy has a value of its own; the first one's show what is meant.
+        key = (item.severity, item.summary, place or item.detail)
+        groups.setdefault(key, []).append(item)
     merged = Diagnostics()
     for same in groups.values():
         addresses = [item.address for item in same if item.address]
