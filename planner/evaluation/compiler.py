@@ -33,6 +33,7 @@ from planner.values.types import (
     BOOL,
     DYNAMIC,
     NULL,
+    NUMBER,
     STRING,
     ListType,
     ListValue,
@@ -40,6 +41,7 @@ from planner.values.types import (
     SetType,
     SetValue,
     TupleType,
+    Type,
     Value,
 )
 
@@ -96,11 +98,13 @@ class Code:
     Attributes:
         depends: slots of the frame that it reads, 0 for the scope.
         constant: its value when it depends on nothing and evaluation went well.
+        type: the type of its result where the operator alone says it, so that it is known even after an error.
     """
 
     run: Run
     depends: frozenset[int]
     constant: Value | None = None
+    type: Type = DYNAMIC
 
 
 class _Place:
@@ -183,15 +187,23 @@ class _Compiler:
     def _place(self, expression: Expression, *operands: Expression) -> _Place:
         return _Place(expression, operands, dict(self._variables))
 
-    def _code(self, run: Run, parts: Iterable[Code], *, own: Iterable[int] = (), pure: bool = True) -> Code:
+    def _code(
+        self,
+        run: Run,
+        parts: Iterable[Code],
+        *,
+        own: Iterable[int] = (),
+        pure: bool = True,
+        type: Type = DYNAMIC,
+    ) -> Code:
         """The code of a part made of others, evaluated now when none of them depends on anything."""
         depends = frozenset[int]().union(*(part.depends for part in parts)) - frozenset(own)
         if depends or not pure:
-            return Code(run, depends or frozenset((_SCOPE,)))
+            return Code(run, depends or frozenset((_SCOPE,)), type=type)
         try:
             return _constant(run([_no_scope, *[None] * self.slots]))
         except EvaluationError:
-            return Code(run, depends)
+            return Code(run, depends, type=type)
 
     def _slot(self, slot: int) -> Code:
         return Code(operator.itemgetter(slot), frozenset((slot,)))
@@ -344,8 +356,8 @@ class _Compiler:
                 except Fault as fault:
                     raise place.error(fault, frame) from None
 
-            return self._code(run_plain, (left, right))
-        return self._code(run, (left, right))
+            run = run_plain
+        return self._code(run, (left, right), type=NUMBER if node.operator in "+-*/%" else BOOL)
 
     def _unary(self, node: ast.Unary) -> Code:
         operand = self.compile(node.operand)
@@ -358,7 +370,7 @@ class _Compiler:
             except Fault as fault:
                 raise place.error(fault, frame) from None
 
-        return self._code(run, (operand,))
+        return self._code(run, (operand,), type=NUMBER if node.operator == "-" else BOOL)
 
     def _conditional(
         self,
@@ -375,14 +387,14 @@ class _Compiler:
             # Both are evaluated, since the type of the result depends on both; an error counts only in the chosen one.
             results: list[Value] = []
             errors: list[EvaluationError | None] = []
-            for branch in (then.run, otherwise.run):
+            for branch in (then, otherwise):
                 try:
-                    results.append(branch(frame))
+                    results.append(branch.run(frame))
                     errors.append(None)
                 except EvaluationError as error:
                     if not error.catchable:
                         raise
-                    results.append(UNKNOWN)
+                    results.append(Unknown(branch.type))
                     errors.append(error)
             value = condition.run(frame)
             try:
@@ -427,7 +439,7 @@ class _Compiler:
                     raise place.error(fault, frame) from None
             return text if text.isascii() else normalized(text)
 
-        return self._code(run, codes)
+        return self._code(run, codes, type=STRING)
 
     def _part(self, node: Expression, part: ast.TemplatePart) -> Code:
         match part:

@@ -161,9 +161,6 @@ def _type_text(type: Type, indent: int) -> str:
 
 
 def _collection_text(kind: str, element: Type, indent: int) -> str:
-    innermost = element
-    while isinstance(innermost, ListType | SetType | MapType):
-        innermost = innermost.element
-    if isinstance(innermost, PrimitiveType):
+    if not isinstance(element, TupleType | ObjectType):
         return f"{kind}({_type_text(element, indent)})"
     return f"{kind}(\n{' ' * (indent + 4)}{_type_text(element, indent + 4)},\n{' ' * indent})"

@@ -143,13 +143,15 @@ def coalesce(*values: Value) -> Value:
     returns=DYNAMIC,
 )
 def coalesce_list(*lists: Value) -> Value:
+    candidates: list[Value] = []
     for index, one in enumerate(lists):
-        if isinstance(one, Null) and isinstance(one.type, ListType | TupleType):
-            continue
         if isinstance(one, Unknown):
-            return UNKNOWN
-        if sequence(one, index):
-            return one
+            candidates.append(one)
+            break
+        if not (isinstance(one, Null) and isinstance(one.type, ListType | TupleType)) and sequence(one, index):
+            candidates.append(one)
+    if candidates:
+        return UNKNOWN if isinstance(candidates[0], Unknown) else candidates[0]
     raise CallFault("no argument is a list with elements")
 
 
@@ -369,13 +371,15 @@ def match_keys(values: ListValue, keys: ListValue, wanted: ListValue) -> Value:
 def merge(*maps: Value) -> Value:
     """The entries of all, the last one's where several have a key; null is empty. A map if all are one type's."""
     merged: dict[str, Value] = {}
-    given = [(index, one) for index, one in enumerate(maps) if not isinstance(one, Null)]
-    for index, one in given:
+    given = []
+    for index, one in enumerate(maps):
+        if isinstance(one, Null) and (one.type == DYNAMIC or isinstance(one.type, MapType | ObjectType)):
+            continue
         merged.update(entries(one, index))
+        given.append(one)
     ordered = {name: merged[name] for name in sorted(merged)}
-    types = {type_of(one) for _, one in given if isinstance(one, MapValue)}
-    if given and all(isinstance(one, MapValue) for _, one in given) and len(types) == 1:
-        (type,) = types
+    if given and all(isinstance(one, MapValue) for one in given) and len({type_of(one) for one in given}) == 1:
+        type = type_of(given[0])
         return convert(ordered, type) if ordered else MapValue(_element_of(type), {})
     return ordered
 
@@ -437,7 +441,7 @@ def _set_operation(combine: Callable[[SetValue, SetValue], Iterable[Value]]) -> 
         # An empty set fits with any other, whatever its elements would have been.
         typed = [one for one in (first, *others) if one.items or one.element != DYNAMIC]
         type = unify(type_of(one) for one in typed) if typed else type_of(first)
-        if type is None:
+        if type is None or (_element_of(type) == DYNAMIC and any(one.element != DYNAMIC for one in typed)):
             raise CallFault("the sets must have elements of one type")
         result = convert(first, type)
         for other in others:

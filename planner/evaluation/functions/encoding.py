@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import codecs
 import re
 
@@ -32,7 +31,7 @@ def from_base64(text: str, index: int) -> bytes:
     """
     try:
         return base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ArgumentFault(index, "it is not Base64 with padding") from None
 
 

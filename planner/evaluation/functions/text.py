@@ -47,7 +47,10 @@ def ends_with(text: str, suffix: str) -> Value:
 
 @FUNCTIONS.add("indent", Parameter("spaces", NUMBER), _STRING, returns=STRING)
 def indent(spaces: Number, text: str) -> Value:
-    return text.replace("\n", "\n" + " " * whole_number(spaces, 0))
+    count = whole_number(spaces, 0)
+    if count < 0:
+        raise ArgumentFault(0, "it must not be negative")
+    return text.replace("\n", "\n" + " " * count)
 
 
 @FUNCTIONS.add("join", Parameter("separator"), variadic=Parameter("lists", ListType(STRING)), returns=STRING)

@@ -6,7 +6,6 @@ YAML 1.1 nor 1.2: `yes` is true, 017 is seventeen, and dates become strings.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -117,7 +116,7 @@ def _scalar(node: Any) -> Value:
     if kind == "binary":
         try:
             return base64.b64encode(base64.b64decode("".join(text.split()), validate=True)).decode("ascii")
-        except binascii.Error:
+        except ValueError:
             raise ArgumentFault(0, "a !!binary scalar is not Base64") from None
     if kind not in ("int", "float", "bool", "timestamp"):
         raise ArgumentFault(0, f'the tag "{tag}" is not supported')
