@@ -188,8 +188,7 @@ class SandboxArray:
         figures = (qos.min_iops, qos.max_iops, qos.burst_iops)
         if not 0 <= qos.min_iops <= qos.max_iops <= qos.burst_iops:
             raise Rejected("The IOPS figures are in disorder", f"{figures} must grow from floor to ceiling to burst.")
-        asked = figures if qos.min_iops else figures[1:]  # a floor of 0 is no floor
-        if limits and any(not limits[0] <= figure <= limits[1] for figure in asked):
+        if limits and not limits[0] <= qos.min_iops <= qos.burst_iops <= limits[1]:
             raise Rejected("The IOPS figures are out of range", f"{figures} must lie in {limits[0]} to {limits[1]}.")
 
 
