@@ -210,7 +210,8 @@ def test_colour_is_for_those_who_see_it(small: Path) -> None:
 
 
 def test_a_failed_step_skips_what_needs_it_and_the_next_apply_goes_on(small: Path) -> None:
-    rule = 'provider "sandbox" {\n  faults = [{ verb = "create_async", effect = "refuse", match = "volume-db", times = 1 }]\n}'
+    faults = '[{ verb = "create_async", effect = "refuse", match = "volume-db", times = 1 }]'
+    rule = f'provider "sandbox" {{\n  faults = {faults}\n}}'
     (small / "main.lun.hcl").write_text(
         SMALL.replace('provider "sandbox" {}', rule)
         + 'volume "other" {\n  offering = disk_offering.fast\n  size = "1GiB"\n}\n'
