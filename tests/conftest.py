@@ -9,6 +9,9 @@ import pytest
 
 pytest_plugins = ["tests.rigs.fixtures"]
 
+# The suites that are shipped are no test files, but their assertions shall say as much when they fail.
+pytest.register_assert_rewrite("planner.sdk.conformance", "planner.state.conformance")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate", action="store_true", help="write expected files anew; read the diff before commit")

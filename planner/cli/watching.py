@@ -39,7 +39,7 @@ def apply_progress(plan: Plan, terminal: Terminal) -> Iterator[Observer]:
     elif terminal.is_live:
         from planner.views.progress import LiveProgress
 
-        with LiveProgress(sys.stdout, terminal.style) as live:
+        with LiveProgress(terminal.style) as live:
             yield live
     else:
         from planner.views.progress import PlainProgress
