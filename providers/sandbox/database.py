@@ -135,7 +135,7 @@ class Database:
         A file that is not there yet reads as an empty array, and stays not there: looking changes nothing.
         """
         with _plain_errors(self.path):
-            if self.path.exists():
+            if self.path.exists() or not self.path.parent.is_dir():
                 yield self._connection()
             else:
                 with closing(sqlite3.connect(":memory:")) as empty:
