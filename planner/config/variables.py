@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from planner.config.loader import Parse
 from planner.config.model import Module
@@ -35,6 +36,7 @@ class GivenValue:
     Attributes:
         expression: to be evaluated without any scope; None when `text` is the value itself.
         text: what stood on the command line or in the environment; taken as it is by a string variable.
+        plain: the value itself as plain data, where neither of the two is given.
         origin: where it came from, in words.
     """
 
@@ -42,6 +44,7 @@ class GivenValue:
     text: str | None
     origin: str
     range: SourceRange | None = None
+    plain: Any = None
 
 
 ParseExpression = Callable[[Source], tuple[ast.Expression | None, Diagnostics]]
@@ -52,9 +55,13 @@ def collect(
     directory: Path,
     environment: Mapping[str, str],
     command_line: Sequence[FromCommandLine],
+    saved: Mapping[str, Any],
     parse: Parse,
 ) -> tuple[Mapping[str, GivenValue], Diagnostics]:
-    """The value given last for each variable. Undeclared names are errors in -var and warnings in files."""
+    """The value given last for each variable; a saved plan's values win over all.
+
+    Undeclared names are errors in -var and warnings in files.
+    """
     diagnostics = Diagnostics()
     given: dict[str, GivenValue] = {}
     for name in module.variables:
@@ -75,6 +82,8 @@ def collect(
                 f'-var gives a value to "{item.name}", but the configuration declares no such variable.'
                 f"{did_you_mean(item.name, module.variables)}",
             )
+    for name, value in saved.items():
+        given[name] = GivenValue(None, None, "the saved plan", plain=value)
     return given, diagnostics
 
 

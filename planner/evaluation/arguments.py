@@ -12,15 +12,17 @@ from typing import Any
 
 from planner.config.content import Shape, check_body
 from planner.diagnostics import Diagnostic, Diagnostics, Severity, SourceRange, did_you_mean
-from planner.evaluation.compiler import Compiled, EvaluationError, compile_expression
+from planner.evaluation.compiler import Compiled, compile_expression
+from planner.evaluation.errors import EvaluationError
+from planner.evaluation.functions.signature import Function
 from planner.evaluation.scope import Scope
 from planner.resources.schema import Argument, NestedBlock, Unit
 from planner.syntax import ast
 from planner.units import UnitError, format_bandwidth, format_size, parse_bandwidth, parse_size
-from planner.values.codec import contains_sensitive, to_plain
+from planner.values.codec import to_plain
 from planner.values.convert import ConversionError, convert
-from planner.values.marks import UNKNOWN, Sensitive, Unknown
-from planner.values.show import short
+from planner.values.marks import UNKNOWN, Unknown, unmark_deep
+from planner.values.show import short_text
 from planner.values.types import Null, Value
 
 
@@ -53,6 +55,7 @@ def compile_body(
     owner: str,
     owner_range: SourceRange,
     extra: tuple[str, ...],
+    functions: Mapping[str, Function],
     diagnostics: Diagnostics,
 ) -> CompiledBody:
     """
@@ -61,6 +64,7 @@ def compile_body(
     Args:
         owner, owner_range: for diagnostics, as in `check_body`.
         extra: names that the caller reads elsewhere, offered in suggestions.
+        functions: those that expressions may call.
     """
     by_name = {argument.name: argument for argument in arguments if argument.settable}
     shape = Shape(
@@ -81,16 +85,15 @@ def compile_body(
                 related=(("the first one", bodies[0].type_range),),
             )
         nested[block] = tuple(
-            compile_body(b.body, block.arguments, (), f"{block.type} of {owner}", b.type_range, (), diagnostics)
+            compile_body(
+                b.body, block.arguments, (), f"{block.type} of {owner}", b.type_range, (), functions, diagnostics
+            )
             for b in bodies
         )
     compiled = []
     for given in body.arguments:
         if (argument := by_name.get(given.name)) is not None:
-            try:
-                compiled.append(CompiledArgument(argument, compile_expression(given.value), given.value.range))
-            except EvaluationError as error:
-                diagnostics.add(error.diagnostic)
+            compiled.append(CompiledArgument(argument, compile_expression(given.value, functions), given.value.range))
     absent = {a.name: UNKNOWN if a.computed else a.default for a in arguments}
     return CompiledBody(tuple(compiled), absent, nested)
 
@@ -131,20 +134,19 @@ class _Unsuitable(Exception):
 
 
 def _plain(argument: Argument, value: Value, stored: bool) -> Any:
-    if contains_sensitive(value):
-        if stored and not argument.sensitive:
-            raise _Unsuitable(
-                f'"{argument.name}" is kept in the state, where nothing sensitive may be, and this value is'
-                " sensitive. Use a value that is not, or nonsensitive() if it may be seen."
-            )
-        value = value.value if isinstance(value, Sensitive) else value
+    value, is_sensitive = unmark_deep(value)
+    if is_sensitive and stored and not argument.sensitive:
+        raise _Unsuitable(
+            f'"{argument.name}" is kept in the state, where nothing sensitive may be, and this value is'
+            " sensitive. Use a value that is not, or nonsensitive() if it may be seen."
+        )
     if argument.reference is not None:
         return _reference(argument, value)
     try:
         converted = convert(value, argument.type)
     except ConversionError as error:
         hint = ' Sizes are strings with a unit: "200GiB".' if argument.unit is Unit.SIZE else ""
-        raise _Unsuitable(f'"{argument.name}" does not take {short(value)}: {error}.{hint}') from None
+        raise _Unsuitable(f'"{argument.name}" does not take {short_text(value)}: {error}.{hint}') from None
     plain = to_plain(converted)
     if isinstance(plain, Unknown):
         return plain
@@ -175,7 +177,9 @@ def _reference(argument: Argument, value: Value) -> Any:
         )
     if isinstance(value, tuple):
         raise _Unsuitable(f'"{argument.name}" takes one {argument.reference}; say which of them: [INDEX].')
-    raise _Unsuitable(f'"{argument.name}" takes a reference such as {example}, without quotes; this is {short(value)}.')
+    raise _Unsuitable(
+        f'"{argument.name}" takes a reference such as {example}, without quotes; this is {short_text(value)}.'
+    )
 
 
 def _quantity(argument: Argument, text: str) -> str:
@@ -188,11 +192,13 @@ def _quantity(argument: Argument, text: str) -> str:
 
 
 def merge_copies(diagnostics: Diagnostics) -> Diagnostics:
-    """The same mistake in many copies of a block becomes one diagnostic that lists them."""
+    """The same mistake in many copies of a block becomes one diagnostic, the first, that lists them."""
     groups: dict[tuple[object, ...], list[Diagnostic]] = {}
     for item in diagnostics:
         place = (item.subject.filename, item.subject.start, item.subject.end) if item.subject else None
-        groups.setdefault((item.severity, item.summary, item.detail, place, item.values), []).append(item)
+        # Details and values differ where each copy has a value of its own; the first one's show what is meant.
+        key = (item.severity, item.summary, place or item.detail)
+        groups.setdefault(key, []).append(item)
     merged = Diagnostics()
     for same in groups.values():
         addresses = [item.address for item in same if item.address]

@@ -18,17 +18,19 @@ from planner.config.variables import GivenValue, ParseExpression
 from planner.dependency import CycleError, DependencyGraph
 from planner.diagnostics import Diagnostics, SourceRange, did_you_mean
 from planner.evaluation.arguments import CompiledBody, compile_body, evaluate_body, merge_copies
-from planner.evaluation.compiler import Compiled, EvaluationError, compile_expression
+from planner.evaluation.compiler import Compiled, compile_expression
+from planner.evaluation.errors import EvaluationError
+from planner.evaluation.functions.signature import Function
 from planner.evaluation.inputs import evaluate_variable
 from planner.evaluation.references import Reference, references
 from planner.evaluation.resource_graph import DesiredOutput, ResourceGraph, ResourceInstance
 from planner.resources.catalog import PROVIDED, RESOURCE_TYPES
 from planner.resources.schema import ResourceType
 from planner.sdk.provider import ProviderDefinition
-from planner.values.codec import contains_sensitive, from_plain, to_plain
+from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
-from planner.values.marks import UNKNOWN, Unknown
-from planner.values.show import short
+from planner.values.marks import UNKNOWN, Unknown, has_sensitive
+from planner.values.show import short_text
 from planner.values.types import NUMBER, ListValue, MapValue, SetValue, Value
 
 ROOTS = ("var", "local", "each", "count", "path", "lunform")
@@ -76,6 +78,7 @@ class Evaluator:
         given: Mapping[str, GivenValue],
         definitions: Definitions,
         parse_expression: ParseExpression,
+        functions: Mapping[str, Function],
         *,
         directory: str = ".",
         workspace: str = "default",
@@ -84,6 +87,7 @@ class Evaluator:
         self.given = given
         self.definitions = definitions
         self.parse_expression = parse_expression
+        self.functions = functions
         self.directory = directory
         self.workspace = workspace
         self.diagnostics = Diagnostics()
@@ -114,6 +118,10 @@ class Evaluator:
         """
         return _Run(self, value_of, before).evaluate()
 
+    def edges(self) -> list[tuple[str, str]]:
+        """(needing, needed) pairs of blocks, sorted."""
+        return sorted((str(needing), str(needed)) for needing, needed in self._edges)
+
     # -- compiling --
 
     def _build(self) -> None:
@@ -136,6 +144,7 @@ class Evaluator:
                     f'provider "{provider.address.name}"',
                     provider.range,
                     ("alias",),
+                    self.functions,
                     self.diagnostics,
                 )
         for resource in module.resources.values():
@@ -157,7 +166,7 @@ class Evaluator:
             found_in_copies = list(references(copies))
             self._needs(node, found_in_copies, ())
             found += found_in_copies
-            compiled_copies = self._compile(copies)
+            compiled_copies = compile_expression(copies, self.functions)
         explicit = [reference for item in resource.depends_on for reference in references(item)]
         self._needs(node, explicit, ())
         found += explicit
@@ -172,9 +181,12 @@ class Evaluator:
             f'{resource.type} "{resource.name}"',
             resource.range,
             extra,
+            self.functions,
             self.diagnostics,
         )
-        dependencies = sorted({address for reference in found if (address := _dependency(reference)) is not None})
+        dependencies = sorted(
+            {address for reference in found if (address := _dependency(reference, self.module)) is not None}
+        )
         self.resources[node] = CompiledResource(type, body, compiled_copies, tuple(dependencies))
 
     def _with_provider_arguments(self, resource: Resource, type: ResourceType, node: Node) -> ResourceType:
@@ -228,18 +240,9 @@ class Evaluator:
         self._graph.add(node)
         return node
 
-    def _compile(self, expression: Any) -> Compiled | None:
-        try:
-            return compile_expression(expression)
-        except EvaluationError as error:
-            self.diagnostics.add(error.diagnostic)
-            return None
-
     def _expression(self, node: Node, expression: Any, special: tuple[str, ...]) -> None:
         self._needs(node, references(expression), special)
-        compiled = self._compile(expression)
-        if compiled is not None:
-            self.expressions[node] = compiled
+        self.expressions[node] = compile_expression(expression, self.functions)
 
     def _needs(self, node: Node, found: Iterable[Reference], special: tuple[str, ...]) -> None:
         """Draw edges for references; report those to nothing."""
@@ -408,15 +411,17 @@ class _Run:
     def _variable(self, node: Node) -> None:
         variable = self.evaluator.module.variables[node.name]
         given = self.evaluator.given.get(node.name)
-        value = evaluate_variable(variable, given, self.evaluator.parse_expression, self.diagnostics)
+        value = evaluate_variable(
+            variable, given, self.evaluator.parse_expression, self.evaluator.functions, self.diagnostics
+        )
         self.values["var", node.name] = value
-        if given is not None and not contains_sensitive(value):
+        if given is not None and not has_sensitive(value):
             self.variables[node.name] = to_plain(value)
 
     def _output(self, node: Node) -> None:
         output = self.evaluator.module.outputs[node.name]
         value = self._value(node)
-        if contains_sensitive(value) and not output.sensitive:
+        if has_sensitive(value) and not output.sensitive:
             self.diagnostics.error(
                 "Output shows a sensitive value",
                 f'Output "{node.name}" holds something sensitive. Add sensitive = true, or use nonsensitive() if it may'
@@ -490,7 +495,7 @@ class _Run:
         except EvaluationError as error:
             self.diagnostics.add(error.diagnostic)
             return
-        if contains_sensitive(value):
+        if has_sensitive(value):
             refuse(f"{argument} decides which addresses there are, and those are shown; a sensitive value cannot.")
         elif contains_unknown_shape(value):
             refuse(
@@ -506,12 +511,12 @@ class _Run:
                 for index in range(number):
                     yield index, _Scope(self, index=index)
             else:
-                refuse(f"count takes a whole number from 0 up; this is {short(value)}.")
+                refuse(f"count takes a whole number from 0 up; this is {short_text(value)}.")
         else:
             pairs = _pairs(value)
             if pairs is None:
                 hint = " Wrap the list: toset([...])." if isinstance(value, (tuple, ListValue)) else ""
-                refuse(f"for_each takes a map, an object, or a set of strings; this is {short(value)}.{hint}")
+                refuse(f"for_each takes a map, an object, or a set of strings; this is {short_text(value)}.{hint}")
             else:
                 for name, item in pairs:
                     yield name, _Scope(self, key=name, value=item)
@@ -536,9 +541,11 @@ def _pairs(value: Value) -> list[tuple[str, Value]] | None:
     return None
 
 
-def _dependency(reference: Reference) -> InstanceAddress | None:
+def _dependency(reference: Reference, module: Module) -> InstanceAddress | None:
     """The resource, or the one copy of it, that a reference names; None for variables and the like."""
-    if reference.root not in RESOURCE_TYPES or not reference.name:
+    resource = module.resources.get((reference.root, reference.name))
+    if resource is None:
         return None
-    key = reference.key if isinstance(reference.key, (str, int)) else None
+    has_copies = resource.for_each is not None or resource.count is not None
+    key = reference.steps[0] if has_copies and reference.steps else None
     return InstanceAddress(reference.root, reference.name, key)

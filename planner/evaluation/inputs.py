@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from planner.config.model import Variable
 from planner.config.variables import GivenValue, ParseExpression
 from planner.diagnostics import Diagnostics, Source
-from planner.evaluation.compiler import EvaluationError, compile_expression, parse_type
-from planner.evaluation.scope import Scope
+from planner.evaluation.compiler import compile_expression
+from planner.evaluation.errors import EvaluationError
+from planner.evaluation.functions.signature import Function
+from planner.evaluation.scope import Names
+from planner.evaluation.type_expressions import parse_type
 from planner.syntax import ast
+from planner.values.codec import from_plain
 from planner.values.convert import ConversionError, convert
-from planner.values.marks import UNKNOWN, Sensitive
+from planner.values.marks import UNKNOWN, mark_sensitive, unmark
 from planner.values.types import STRING, Null, Type, Value
 
 
 def evaluate_variable(
-    variable: Variable, given: GivenValue | None, parse: ParseExpression, diagnostics: Diagnostics
+    variable: Variable,
+    given: GivenValue | None,
+    parse: ParseExpression,
+    functions: Mapping[str, Function],
+    diagnostics: Diagnostics,
 ) -> Value:
     """The variable's value; Unknown, with a diagnostic, where it has none or a wrong one."""
     type = None
     if variable.type is not None:
         type, mistakes = parse_type(variable.type)
         diagnostics.extend(mistakes)
-    value = _given(variable, given, type, parse, diagnostics)
+    value = _given(variable, given, type, parse, functions, diagnostics)
     if isinstance(value, Null) and not variable.nullable and variable.default is not None:
-        value = _evaluate(variable.default, diagnostics)
+        value = _evaluate(variable.default, functions, diagnostics)
     if type is not None:
         try:
             value = convert(value, type)
@@ -42,16 +52,21 @@ def evaluate_variable(
             "Unsuitable value for a variable", f'"{variable.name}" must not be null: nullable = false.', variable.range
         )
         return UNKNOWN
-    _validate(variable, value, diagnostics)
-    return Sensitive(value) if variable.sensitive and not isinstance(value, Sensitive) else value
+    _validate(variable, value, functions, diagnostics)
+    return mark_sensitive(value, variable.sensitive)
 
 
 def _given(
-    variable: Variable, given: GivenValue | None, type: Type | None, parse: ParseExpression, diagnostics: Diagnostics
+    variable: Variable,
+    given: GivenValue | None,
+    type: Type | None,
+    parse: ParseExpression,
+    functions: Mapping[str, Function],
+    diagnostics: Diagnostics,
 ) -> Value:
     if given is None:
         if variable.default is not None:
-            return _evaluate(variable.default, diagnostics)
+            return _evaluate(variable.default, functions, diagnostics)
         diagnostics.error(
             "No value for a required variable",
             f'"{variable.name}" has no default, and nothing gives it a value. Set it with -var'
@@ -60,8 +75,10 @@ def _given(
         )
         return UNKNOWN
     if given.expression is not None:
-        return _evaluate(given.expression, diagnostics)
-    text = given.text or ""
+        return _evaluate(given.expression, functions, diagnostics)
+    if given.text is None:
+        return from_plain(given.plain)
+    text = given.text
     if type is None or type == STRING:
         return text
     source = Source(f"<{given.origin}>", text)
@@ -76,41 +93,24 @@ def _given(
         return UNKNOWN
     if isinstance(expression, ast.Name) and type is not None:
         return expression.name
-    return _evaluate(expression, diagnostics)
+    return _evaluate(expression, functions, diagnostics)
 
 
-class _Nothing(Scope):
-    """Values given from outside refer to nothing."""
-
-    def resolve(self, root: str, name: str) -> Value:
-        return UNKNOWN
-
-
-class _OnlyItself(Scope):
-    def __init__(self, name: str, value: Value) -> None:
-        self._name = name
-        self._value = value
-
-    def resolve(self, root: str, name: str) -> Value:
-        return self._value if (root, name) == ("var", self._name) else UNKNOWN
-
-
-def _evaluate(expression: ast.Expression, diagnostics: Diagnostics) -> Value:
+def _evaluate(expression: ast.Expression, functions: Mapping[str, Function], diagnostics: Diagnostics) -> Value:
     try:
-        return compile_expression(expression).evaluate(_Nothing())
+        return compile_expression(expression, functions).evaluate(Names({}))
     except EvaluationError as error:
         diagnostics.add(error.diagnostic)
         return UNKNOWN
 
 
-def _validate(variable: Variable, value: Value, diagnostics: Diagnostics) -> None:
-    scope = _OnlyItself(variable.name, value if not variable.sensitive else Sensitive(value))
+def _validate(variable: Variable, value: Value, functions: Mapping[str, Function], diagnostics: Diagnostics) -> None:
+    scope = Names({("var", variable.name): mark_sensitive(value, variable.sensitive)})
     for rule in variable.validations:
         try:
-            verdict = compile_expression(rule.condition).evaluate(scope)
-            verdict = verdict.value if isinstance(verdict, Sensitive) else verdict
+            verdict, _ = unmark(compile_expression(rule.condition, functions).evaluate(scope))
             if verdict is False:
-                message = compile_expression(rule.error_message).evaluate(scope)
+                message = compile_expression(rule.error_message, functions).evaluate(scope)
                 text = message if isinstance(message, str) else "The value does not pass its validation."
                 diagnostics.error(
                     "Invalid value for a variable", text, variable.range, related=(("checked here", rule.range),)

@@ -10,7 +10,7 @@ Arguments by verb (plain data; sizes in bytes):
     revoke_access       the same
     delete_async        pool, pool_arguments, purge
     attach              host, host_spec {name, network_address, initiator, arguments}, vm, device, bus, read_only,
-                        size, qos, storage_provider
+                        serial, size, qos, storage_provider
     update_attachment   host, host_spec, vm, size, qos
     detach              host, host_spec, vm
 
@@ -194,7 +194,8 @@ class StepBuilder:
                 "metadata": then["metadata"] or {},
             }
             chain.then(Verb.CREATE, provider, pool | wanted, records)
-            now = then | {"access": {}, "attachments": ()}
+            # A guest sees the intent of the volume's create as the disk's serial number.
+            now = {**then, "access": {}, "attachments": (), "serial": self._steps[chain.tips[0]].intent}
         else:
             self._alter(now, then, chain, pool, provider, records)
         self._give_and_take(now, then, chain, pool, provider)
@@ -250,20 +251,21 @@ class StepBuilder:
             granted = branch.tips
             for key in sorted(key for key in gets if key[0] == host):
                 disk = branch.branch(granted)
-                self._attach_or_update(gets[key], None if key in goes else had.get(key), disk, provider)
+                there = None if key in goes else had.get(key)
+                self._attach_or_update(gets[key], there, now["serial"], disk, provider)
                 ends.update(disk.tips)
             ends.update(granted)
         chain.tips = _without_inner(self._steps, ends or set(gone))
 
     def _attach_or_update(
-        self, disk: Attributes, had: Attributes | None, chain: _Chain, storage: ProviderAddress
+        self, disk: Attributes, had: Attributes | None, serial: str, chain: _Chain, storage: ProviderAddress
     ) -> None:
         host = disk["host"]
         wanted = {"vm": disk["vm"], "size": disk["size"], "qos": hypervisor_qos(disk["qos"])}
         if had is None:
             device = None if isinstance(disk["device"], Unknown) else disk["device"]
             wanted |= {"device": device, "bus": disk["bus"], "read_only": disk["read_only"]}
-            wanted |= {"storage_provider": str(storage)}
+            wanted |= {"serial": serial, "storage_provider": str(storage)}
             chain.then(Verb.ATTACH, self._providers[host], self._host(host) | wanted)
         elif had.get("qos") != disk["qos"] or had.get("size") != disk["size"]:
             chain.then(Verb.UPDATE_ATTACHMENT, self._providers[host], self._host(host) | wanted)

@@ -67,22 +67,34 @@ _EFFECTS: Mapping[type, Callable[[sqlite3.Connection, str, Any], Any]] = {
     Detach: hypervisor.detach,
 }
 
+_MAKING = (CreateVolume, array.Grant, Attach)
+
 
 def change(connection: sqlite3.Connection, identity: str, request: Change, after: float) -> Reply[Any]:
     """
     Carry a change out, or queue it to take effect in `after` seconds where that is more than 0.
 
     What is refused now is refused at once. What has come in between is met when the job is due, and told by `poll`.
+    What is made is there at once, and only its answer comes later: a killed client must find it in the listing.
     """
     effect = _EFFECTS[type(request)]
     if after <= 0:
         return Done(effect(connection, identity, request))
+    if isinstance(request, _MAKING):
+        answer = _dump({"value": effect(connection, identity, request)})
+        return _queue(connection, request, after, answer)
     connection.execute("SAVEPOINT rehearsal")
     try:
         effect(connection, identity, request)
     finally:
         connection.execute("ROLLBACK TO rehearsal")
-    cursor = connection.execute("INSERT INTO job (request, due) VALUES (?, ?)", (_dump(request), time.time() + after))
+    return _queue(connection, request, after, None)
+
+
+def _queue(connection: sqlite3.Connection, request: Change, after: float, answer: str | None) -> Pending:
+    cursor = connection.execute(
+        "INSERT INTO job (request, due, answer) VALUES (?, ?, ?)", (_dump(request), time.time() + after, answer)
+    )
     return Pending(job=f"job-{cursor.lastrowid}", poll_after=after)
 
 
@@ -117,7 +129,7 @@ def poll(connection: sqlite3.Connection, job: str) -> Reply[Any]:
     if row is None:
         raise Missing("The job is unknown", f'The sandbox has no job "{job}".')
     due, text = row
-    if text is None:
+    if text is None or time.time() < due:
         return Pending(job, max(0.0, due - time.time()))
     answer = _load(text)
     if "error" in answer:

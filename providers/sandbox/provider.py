@@ -74,8 +74,8 @@ class Simulation:
         check: Callable[[sqlite3.Connection], None] | None = None,
     ) -> Reply[Any]:
         """Carry out or queue `request`, if `check`, in the same transaction, does not raise."""
-        identity = self.database.identity
         with self._call(verb, subject), self.database.writing() as connection:
+            identity = self.database.identity
             jobs.settle(connection, identity)
             if check is not None:
                 check(connection)
