@@ -23,12 +23,12 @@ from planner import planfile
 from planner.addresses import InstanceAddress
 from planner.config.loader import Parse, find_sources, load_module
 from planner.config.model import Module
-from planner.config.variables import FromCommandLine, collect
+from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source
 from planner.errors import InvalidConfiguration
 from planner.evaluation.evaluator import Evaluator
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
-from planner.events import Observer, StepRecovered, ignore
+from planner.events import Observer, ignore
 from planner.execution.executor import ExecutionResult, Stop, execute
 from planner.execution.recovery import Recovery, recover
 from planner.planning.builder import Changes, PlanRequest, build_plan
@@ -67,6 +67,7 @@ class Project:
 
     directory: Path
     module: Module
+    given: Mapping[str, GivenValue]
     evaluator: Evaluator
     diagnostics: Diagnostics
 
@@ -87,8 +88,6 @@ def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = Non
     """
     Read a directory's configuration, or `sources` instead of its files. Mistakes come with it and are not raised.
     """
-    from planner.syntax.parser import parse_expression
-
     diagnostics = Diagnostics()
     if sources is None:
         sources, found = find_sources(directory)
@@ -98,8 +97,7 @@ def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = Non
     diagnostics.extend(mistakes)
     given, mistakes = collect(module, directory, inputs.environment, inputs.command_line, inputs.saved, parse)
     diagnostics.extend(mistakes)
-    evaluator = Evaluator(module, given, provider_definition, parse_expression, directory=".")
-    return Project(directory, module, evaluator, diagnostics)
+    return Project(directory, module, given, _evaluator(directory, module, given, planning=True), diagnostics)
 
 
 def validate(project: Project) -> Diagnostics:
@@ -225,6 +223,18 @@ def block_edges(project: Project) -> list[tuple[str, str]]:
 # -- pieces --
 
 
+def _evaluator(directory: Path, module: Module, given: Mapping[str, GivenValue], *, planning: bool) -> Evaluator:
+    """
+    Args:
+        planning: what only apply can tell, such as timestamp(), is left unknown.
+    """
+    from planner.evaluation.functions.registry import standard_functions
+    from planner.syntax.parser import parse_expression
+
+    functions = standard_functions(directory, plan_time=datetime.now(UTC), planning=planning)
+    return Evaluator(module, given, provider_definition, parse_expression, functions)
+
+
 def _parser(directory: Path) -> Parse:
     """Parses from the cache where `init` made one."""
     from planner.syntax.parser import parse_file
@@ -264,15 +274,16 @@ def _settled(store: StateStore, providers: OpenProviders, observer: Observer) ->
 
 def _tell(found: Recovery, observer: Observer) -> None:
     for finding in found.findings:
-        observer(StepRecovered(finding.address, finding.verb, finding.sentence))
+        observer(finding)
 
 
 def _final_outputs(
     project: Project, plan: Plan, objects: Mapping[InstanceAddress, RecordedObject]
 ) -> Mapping[str, OutputValue]:
     """Outputs with the values that only apply knew."""
-    if plan.operation == "destroy":
+    if plan.operation == "destroy" or not project.module.outputs:
         return {}
+    evaluator = _evaluator(project.directory, project.module, project.given, planning=False)
 
     def as_recorded(instance: ResourceInstance) -> Attributes:
         object = objects.get(instance.address)
@@ -280,7 +291,7 @@ def _final_outputs(
             return instance.attributes
         return visible(object.attributes) if instance.type.provisioned else object.attributes
 
-    evaluated = project.evaluator.evaluate(as_recorded)
+    evaluated = evaluator.evaluate(as_recorded)
     return {
         name: OutputValue(None if isinstance(output.value, Unknown) else output.value, output.sensitive)
         for name, output in evaluated.graph.outputs.items()

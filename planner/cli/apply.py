@@ -15,6 +15,7 @@ from planner.errors import EXIT_ERROR, EXIT_OK, LunformError
 from planner.execution.executor import Stop
 from planner.planning.builder import PlanRequest
 from planner.planning.plan import Action, Plan
+from planner.views.json_lines import JsonLines
 
 
 def _applies(command: Command) -> Command:
@@ -122,6 +123,8 @@ def _run(project: operations.Project, plan: Plan, parallelism: int, planning: Pl
         applied = operations.apply(
             project, store, plan, watch, parallelism=parallelism, lock_timeout=planning.lock_timeout, stop=stop
         )
+        if isinstance(watch, JsonLines) and applied.complete:
+            watch.finish(applied.outputs)
     terminal.applied(plan, applied)
     return EXIT_OK if applied.complete else EXIT_ERROR
 

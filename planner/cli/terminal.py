@@ -71,7 +71,7 @@ class Terminal:
     def applied(self, plan: Plan, applied: Applied) -> None:
         """The end of an apply: what was done, failed, skipped, and the outputs."""
         if self.json:
-            return
+            return  # the stream has told all of it
         from planner.views.progress import render_result
         from planner.views.state_text import render_outputs
 

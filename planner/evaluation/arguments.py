@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
+from planner.addresses import AddressError, parse_instance
 from planner.config.content import Shape, check_body
 from planner.diagnostics import Diagnostic, Diagnostics, Severity, SourceRange, did_you_mean
 from planner.evaluation.compiler import Compiled, compile_expression
 from planner.evaluation.errors import EvaluationError
-from planner.evaluation.functions import FUNCTIONS
+from planner.evaluation.functions.signature import Function
 from planner.evaluation.scope import Scope
 from planner.resources.schema import Argument, NestedBlock, Unit
 from planner.syntax import ast
@@ -55,6 +57,7 @@ def compile_body(
     owner: str,
     owner_range: SourceRange,
     extra: tuple[str, ...],
+    functions: Mapping[str, Function],
     diagnostics: Diagnostics,
 ) -> CompiledBody:
     """
@@ -63,6 +66,7 @@ def compile_body(
     Args:
         owner, owner_range: for diagnostics, as in `check_body`.
         extra: names that the caller reads elsewhere, offered in suggestions.
+        functions: those that expressions may call.
     """
     by_name = {argument.name: argument for argument in arguments if argument.settable}
     shape = Shape(
@@ -83,13 +87,15 @@ def compile_body(
                 related=(("the first one", bodies[0].type_range),),
             )
         nested[block] = tuple(
-            compile_body(b.body, block.arguments, (), f"{block.type} of {owner}", b.type_range, (), diagnostics)
+            compile_body(
+                b.body, block.arguments, (), f"{block.type} of {owner}", b.type_range, (), functions, diagnostics
+            )
             for b in bodies
         )
     compiled = []
     for given in body.arguments:
         if (argument := by_name.get(given.name)) is not None:
-            compiled.append(CompiledArgument(argument, compile_expression(given.value, FUNCTIONS), given.value.range))
+            compiled.append(CompiledArgument(argument, compile_expression(given.value, functions), given.value.range))
     absent = {a.name: UNKNOWN if a.computed else a.default for a in arguments}
     return CompiledBody(tuple(compiled), absent, nested)
 
@@ -159,9 +165,8 @@ def _plain(argument: Argument, value: Value, stored: bool) -> Any:
 def _reference(argument: Argument, value: Value) -> Any:
     if isinstance(value, Unknown):
         return UNKNOWN
-    if isinstance(value, dict) and isinstance(id := value.get("id"), str) and "." in id:
-        type = id.rsplit(".", 1)[0].rsplit(".", 1)[-1]
-        if f"{argument.reference}." in id:
+    if isinstance(value, dict) and isinstance(id := value.get("id"), str) and (type := _type_of(id)):
+        if type == argument.reference:
             return id
         raise _Unsuitable(f'"{argument.name}" refers to a {argument.reference}, and {id} is a {type}.')
     example = f"{argument.reference}.NAME"
@@ -178,6 +183,15 @@ def _reference(argument: Argument, value: Value) -> Any:
     )
 
 
+@lru_cache(maxsize=4096)
+def _type_of(id: str) -> str:
+    """The resource type that an id names, or an empty text for an id that is no address (a volume's is the array's)."""
+    try:
+        return parse_instance(id).type
+    except AddressError:
+        return ""
+
+
 def _quantity(argument: Argument, text: str) -> str:
     try:
         if argument.unit is Unit.SIZE:
@@ -188,11 +202,13 @@ def _quantity(argument: Argument, text: str) -> str:
 
 
 def merge_copies(diagnostics: Diagnostics) -> Diagnostics:
-    """The same mistake in many copies of a block becomes one diagnostic that lists them."""
+    """The same mistake in many copies of a block becomes one diagnostic, the first, that lists them."""
     groups: dict[tuple[object, ...], list[Diagnostic]] = {}
     for item in diagnostics:
         place = (item.subject.filename, item.subject.start, item.subject.end) if item.subject else None
-        groups.setdefault((item.severity, item.summary, item.detail, place, item.values), []).append(item)
+        # Details and values differ where each copy has a value of its own; the first one's show what is meant.
+        key = (item.severity, item.summary, place or item.detail)
+        groups.setdefault(key, []).append(item)
     merged = Diagnostics()
     for same in groups.values():
         addresses = [item.address for item in same if item.address]

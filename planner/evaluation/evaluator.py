@@ -20,7 +20,7 @@ from planner.diagnostics import Diagnostics, SourceRange, did_you_mean
 from planner.evaluation.arguments import CompiledBody, compile_body, evaluate_body, merge_copies
 from planner.evaluation.compiler import Compiled, compile_expression
 from planner.evaluation.errors import EvaluationError
-from planner.evaluation.functions import FUNCTIONS
+from planner.evaluation.functions.signature import Function
 from planner.evaluation.inputs import evaluate_variable
 from planner.evaluation.references import Reference, references
 from planner.evaluation.resource_graph import DesiredOutput, ResourceGraph, ResourceInstance
@@ -78,6 +78,7 @@ class Evaluator:
         given: Mapping[str, GivenValue],
         definitions: Definitions,
         parse_expression: ParseExpression,
+        functions: Mapping[str, Function],
         *,
         directory: str = ".",
         workspace: str = "default",
@@ -86,6 +87,7 @@ class Evaluator:
         self.given = given
         self.definitions = definitions
         self.parse_expression = parse_expression
+        self.functions = functions
         self.directory = directory
         self.workspace = workspace
         self.diagnostics = Diagnostics()
@@ -142,6 +144,7 @@ class Evaluator:
                     f'provider "{provider.address.name}"',
                     provider.range,
                     ("alias",),
+                    self.functions,
                     self.diagnostics,
                 )
         for resource in module.resources.values():
@@ -163,7 +166,7 @@ class Evaluator:
             found_in_copies = list(references(copies))
             self._needs(node, found_in_copies, ())
             found += found_in_copies
-            compiled_copies = compile_expression(copies, FUNCTIONS)
+            compiled_copies = compile_expression(copies, self.functions)
         explicit = [reference for item in resource.depends_on for reference in references(item)]
         self._needs(node, explicit, ())
         found += explicit
@@ -178,6 +181,7 @@ class Evaluator:
             f'{resource.type} "{resource.name}"',
             resource.range,
             extra,
+            self.functions,
             self.diagnostics,
         )
         dependencies = sorted(
@@ -238,7 +242,7 @@ class Evaluator:
 
     def _expression(self, node: Node, expression: Any, special: tuple[str, ...]) -> None:
         self._needs(node, references(expression), special)
-        self.expressions[node] = compile_expression(expression, FUNCTIONS)
+        self.expressions[node] = compile_expression(expression, self.functions)
 
     def _needs(self, node: Node, found: Iterable[Reference], special: tuple[str, ...]) -> None:
         """Draw edges for references; report those to nothing."""
@@ -407,7 +411,9 @@ class _Run:
     def _variable(self, node: Node) -> None:
         variable = self.evaluator.module.variables[node.name]
         given = self.evaluator.given.get(node.name)
-        value = evaluate_variable(variable, given, self.evaluator.parse_expression, self.diagnostics)
+        value = evaluate_variable(
+            variable, given, self.evaluator.parse_expression, self.evaluator.functions, self.diagnostics
+        )
         self.values["var", node.name] = value
         if given is not None and not has_sensitive(value):
             self.variables[node.name] = to_plain(value)

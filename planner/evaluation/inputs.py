@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from planner.config.model import Variable
 from planner.config.variables import GivenValue, ParseExpression
 from planner.diagnostics import Diagnostics, Source
 from planner.evaluation.compiler import compile_expression
-from planner.evaluation.constraints import parse_type
 from planner.evaluation.errors import EvaluationError
-from planner.evaluation.functions import FUNCTIONS
+from planner.evaluation.functions.signature import Function
 from planner.evaluation.scope import Names
+from planner.evaluation.type_expressions import parse_type
 from planner.syntax import ast
 from planner.values.codec import from_plain
 from planner.values.convert import ConversionError, convert
@@ -18,16 +20,20 @@ from planner.values.types import STRING, Null, Type, Value
 
 
 def evaluate_variable(
-    variable: Variable, given: GivenValue | None, parse: ParseExpression, diagnostics: Diagnostics
+    variable: Variable,
+    given: GivenValue | None,
+    parse: ParseExpression,
+    functions: Mapping[str, Function],
+    diagnostics: Diagnostics,
 ) -> Value:
     """The variable's value; Unknown, with a diagnostic, where it has none or a wrong one."""
     type = None
     if variable.type is not None:
         type, mistakes = parse_type(variable.type)
         diagnostics.extend(mistakes)
-    value = _given(variable, given, type, parse, diagnostics)
+    value = _given(variable, given, type, parse, functions, diagnostics)
     if isinstance(value, Null) and not variable.nullable and variable.default is not None:
-        value = _evaluate(variable.default, diagnostics)
+        value = _evaluate(variable.default, functions, diagnostics)
     if type is not None:
         try:
             value = convert(value, type)
@@ -46,16 +52,21 @@ def evaluate_variable(
             "Unsuitable value for a variable", f'"{variable.name}" must not be null: nullable = false.', variable.range
         )
         return UNKNOWN
-    _validate(variable, value, diagnostics)
+    _validate(variable, value, functions, diagnostics)
     return mark_sensitive(value, variable.sensitive)
 
 
 def _given(
-    variable: Variable, given: GivenValue | None, type: Type | None, parse: ParseExpression, diagnostics: Diagnostics
+    variable: Variable,
+    given: GivenValue | None,
+    type: Type | None,
+    parse: ParseExpression,
+    functions: Mapping[str, Function],
+    diagnostics: Diagnostics,
 ) -> Value:
     if given is None:
         if variable.default is not None:
-            return _evaluate(variable.default, diagnostics)
+            return _evaluate(variable.default, functions, diagnostics)
         diagnostics.error(
             "No value for a required variable",
             f'"{variable.name}" has no default, and nothing gives it a value. Set it with -var'
@@ -64,7 +75,7 @@ def _given(
         )
         return UNKNOWN
     if given.expression is not None:
-        return _evaluate(given.expression, diagnostics)
+        return _evaluate(given.expression, functions, diagnostics)
     if given.text is None:
         return from_plain(given.plain)
     text = given.text
@@ -82,24 +93,24 @@ def _given(
         return UNKNOWN
     if isinstance(expression, ast.Name) and type is not None:
         return expression.name
-    return _evaluate(expression, diagnostics)
+    return _evaluate(expression, functions, diagnostics)
 
 
-def _evaluate(expression: ast.Expression, diagnostics: Diagnostics) -> Value:
+def _evaluate(expression: ast.Expression, functions: Mapping[str, Function], diagnostics: Diagnostics) -> Value:
     try:
-        return compile_expression(expression, FUNCTIONS).evaluate(Names({}))
+        return compile_expression(expression, functions).evaluate(Names({}))
     except EvaluationError as error:
         diagnostics.add(error.diagnostic)
         return UNKNOWN
 
 
-def _validate(variable: Variable, value: Value, diagnostics: Diagnostics) -> None:
+def _validate(variable: Variable, value: Value, functions: Mapping[str, Function], diagnostics: Diagnostics) -> None:
     scope = Names({("var", variable.name): mark_sensitive(value, variable.sensitive)})
     for rule in variable.validations:
         try:
-            verdict, _ = unmark(compile_expression(rule.condition, FUNCTIONS).evaluate(scope))
+            verdict, _ = unmark(compile_expression(rule.condition, functions).evaluate(scope))
             if verdict is False:
-                message = compile_expression(rule.error_message, FUNCTIONS).evaluate(scope)
+                message = compile_expression(rule.error_message, functions).evaluate(scope)
                 text = message if isinstance(message, str) else "The value does not pass its validation."
                 diagnostics.error(
                     "Invalid value for a variable", text, variable.range, related=(("checked here", rule.range),)

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from planner.addresses import InstanceAddress, ProviderAddress
-from planner.diagnostics import Diagnostics
+from planner.addresses import InstanceAddress, ProviderAddress, parse_instance
+from planner.diagnostics import Diagnostics, SourceRange
 from planner.evaluation.evaluator import Evaluator
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer
 from planner.placement.allocator import place
-from planner.placement.model import Assignment, Candidate, Placement
+from planner.placement.model import Assignment, Candidate, Placement, Rejection
 from planner.planning.current import Current, current
 from planner.planning.goal import Goal, demand_of, goal_of, planned_attributes
 from planner.planning.plan import Action, Change, OutputChange, Plan
@@ -188,7 +188,7 @@ class _Planning:
         pools, hosts = [], []
         for id in sorted((on_pools | on_hosts | wanted) & self.known.keys()):
             attributes, provider = self.known[id], self.pool_providers[id]
-            if id in on_pools or id.rsplit(".", 2)[-2].endswith("pool"):
+            if parse_instance(id).type == "pool":
                 spec = PoolSpec(id, pool_arguments(attributes))
                 pools.append(PoolTarget(provider, spec, self.request.read and id in on_pools, ranges.get(id)))
             else:
@@ -216,13 +216,7 @@ class _Planning:
         self.placement = place(demands, candidates)
         ranges = {demand.address: demand.range for demand in demands}
         for address, rejections in self.placement.unplaced.items():
-            table = "\n".join(f"  {r.pool}: {r.filter}: {r.reason}" for r in rejections)
-            self.diagnostics.error(
-                "No pool can take the volume",
-                f"Every pool was refused:\n{table}" if rejections else "The configuration declares no pool.",
-                ranges[address],
-                address=str(address),
-            )
+            self._report_unplaced(address, rejections, ranges[address])
         for demand in demands:
             assignment = self.placement.assignments.get(demand.address)
             if assignment is not None and demand.enforcement == "best_effort":
@@ -236,6 +230,25 @@ class _Planning:
                         demand.range,
                         address=str(demand.address),
                     )
+
+    def _report_unplaced(
+        self, address: InstanceAddress, rejections: tuple[Rejection, ...], range: SourceRange | None
+    ) -> None:
+        now = self._now(address)
+        summary = "No pool can take the volume"
+        if now is not None and [rejection.pool for rejection in rejections] == [now["pool"]]:
+            summary = "The volume does not fit its pool any more"
+            detail = (
+                f"{address} is on {now['pool']}: {rejections[0].reason}. It is not moved by itself: that would lose"
+                " its data. Make room there; or pin it elsewhere with the argument pool, which replaces it."
+            )
+        elif rejections:
+            width = max(len(rejection.pool) for rejection in rejections)
+            rows = [f"  {r.pool:<{width}}  {r.filter:<6}  {r.reason}" for r in rejections]
+            detail = "\n".join(["Every pool was refused:", *rows])
+        else:
+            detail = "The configuration declares no pool."
+        self.diagnostics.error(summary, detail, range, address=str(address))
 
     def _candidate(self, id: str, attributes: Attributes) -> Candidate:
         reading = self.actual.pools[id]
@@ -313,7 +326,8 @@ class _Planning:
             self.diagnostics.error(
                 "Volumes cannot shrink",
                 f"{goal.instance.address} has {format_size(had)} and would get {format_size(goal.size)}: what lies"
-                " beyond would be lost. Keep the size, or make a new volume and copy the data.",
+                f" beyond would be lost.{_grown_outside(found, had)} Keep the size, or make a new volume and copy the"
+                " data.",
                 given.value.range if given else goal.instance.resource.range,
                 address=str(goal.instance.address),
             )
@@ -321,35 +335,67 @@ class _Planning:
         return (Action.NO_OP if _same_volume(now, after) else Action.UPDATE), after, (), ""
 
     def _plan_removals(self, instances: Mapping[InstanceAddress, ResourceInstance]) -> None:
-        declared = self.evaluator.module.resources
+        kept = self._kept(instances)
         for object in self.snapshot.objects.values():
             address = object.address
-            if address in instances:
+            if address in instances or address in kept:
                 continue
             now = self.currents[address]
-            if self.request.destroy:
-                reason = ""
-            elif (address.type, address.name) not in declared:
-                reason = "delete_because_no_resource_config"
-            else:
-                reason = "delete_because_each_key" if isinstance(address.key, str) else "delete_because_count_index"
-                reason = reason if address.key is not None else "delete_because_wrong_repetition"
             retain = address.type == "volume" and object.attributes.get("on_destroy") == "retain"
-            action = Action.FORGET if retain or now.attributes is None else Action.DELETE
-            if action is Action.DELETE and object.protected:
-                self._refuse_destruction(address, "would be destroyed")
-                continue
             self.changes[address] = Change(
                 address=address,
-                action=action,
+                action=Action.FORGET if retain or now.attributes is None else Action.DELETE,
                 before=now.attributes if now.attributes is not None else object.attributes,
                 after=None,
                 provider=object.provider,
-                reason=reason,
+                reason=self._why_removed(address),
                 drift=now.drift,
                 revision=object.revision,
                 holds_data=address.type == "volume",
             )
+
+    def _why_removed(self, address: InstanceAddress) -> str:
+        if self.request.destroy:
+            return ""
+        if (address.type, address.name) not in self.evaluator.module.resources:
+            return "delete_because_no_resource_config"
+        if address.key is None:
+            return "delete_because_wrong_repetition"
+        return "delete_because_each_key" if isinstance(address.key, str) else "delete_because_count_index"
+
+    def _kept(self, instances: Mapping[InstanceAddress, ResourceInstance]) -> set[InstanceAddress]:
+        """
+        What would go, but is protected, and what that needs. The rest of the plan goes on without it.
+        """
+        objects = self.snapshot.objects
+        kept: set[InstanceAddress] = set()
+        waiting = [
+            object.address
+            for object in objects.values()
+            if object.protected and object.address not in instances and self._now(object.address) is not None
+        ]
+        for address in waiting:
+            self.diagnostics.warning(
+                "Protected from destruction",
+                f"{address} is not in the configuration any more, and prevent_destroy keeps it; the protection outlives"
+                " the block. It is left as it is. To lift the protection, apply the block with prevent_destroy = false"
+                " first."
+                if not self.request.destroy
+                else f"{address} is left as it is, with what it needs. To lift the protection, apply it with"
+                " prevent_destroy = false first.",
+                address=str(address),
+            )
+        while waiting:
+            address = waiting.pop()
+            if address not in kept and address in objects:
+                kept.add(address)
+                for need in objects[address].dependencies:
+                    waiting.extend(
+                        other
+                        for other in objects
+                        if other == need or (need.key is None and other.resource == need.resource)
+                    )
+        return kept
 
     def _is_protected(self, by_block: bool, object: RecordedObject | None) -> bool:
         return by_block or (object is not None and object.protected)
@@ -401,6 +447,13 @@ class _Planning:
             variables=variables,
             warnings=tuple(self.diagnostics),
         )
+
+
+def _grown_outside(found: Current, had: int) -> str:
+    """An explanation for who did not write the larger size."""
+    if any(item.path == "size" for item in found.drift):
+        return f' It was grown outside; size = "{format_size(had)}" accepts that.'
+    return ""
 
 
 def _same_volume(now: Attributes, after: Mapping[str, Any]) -> bool:

@@ -50,22 +50,25 @@ class MemoryStore:
             self._holder.release()
 
     def begin(self, run: Run, intents: Sequence[Intent]) -> str:
+        if run.id in self._runs:
+            raise StateError("The state knows this run already", f'"{run.id}" was begun before.')
         with self._writing():
-            if run.id in self._runs:
-                raise StateError("The state knows this run already", f'"{run.id}" was begun before.')
             self._lineage = self._lineage or uuid.uuid4().hex
             self._runs[run.id] = run
             self._intents.update({(intent.run, intent.step): intent for intent in intents})
             return self._lineage
 
     def commit(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.run not in self._runs:
+                raise StateError("The state knows no such run", f'Run "{outcome.run}" was not begun.')
         with self._writing():
             for outcome in outcomes:
                 key = (outcome.run, outcome.step)
                 if outcome.status in ("done", "failed"):
                     self._intents.pop(key, None)
                     self._begun.discard(key)
-                else:
+                elif key in self._intents:
                     self._intents[key] = replace(self._intents[key], job=outcome.job)
                     self._begun.add(key)
                 if outcome.removed:

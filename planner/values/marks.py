@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from planner.values.types import DYNAMIC, Type, Value
+from planner.values.types import DYNAMIC, ListValue, MapValue, SetValue, Type, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,70 @@ class Sensitive:
 
     def __repr__(self) -> str:
         return "Sensitive(...)"
+
+
+def mark_sensitive(value: Value, sensitive: bool = True) -> Value:
+    """`value` wrapped in Sensitive, unless it is already or `sensitive` is false."""
+    return value if not sensitive or type(value) is Sensitive else Sensitive(value)
+
+
+def unmark(value: Value) -> tuple[Value, bool]:
+    """The value without its own mark, and whether it had one; marks of its parts stay."""
+    return (value.value, True) if type(value) is Sensitive else (value, False)
+
+
+def unmark_deep(value: Value) -> tuple[Value, bool]:
+    """The value without any mark, its own or of its parts, and whether there was one."""
+    return (_strip(value), True) if has_sensitive(value) else (value, False)
+
+
+def has_sensitive(value: Value) -> bool:
+    """Whether the value or any part of it is sensitive."""
+    kind = type(value)
+    if kind is Sensitive:
+        return True
+    return kind in _CONTAINERS and any(has_sensitive(part) for part in parts(value))
+
+
+def is_wholly_known(value: Value) -> bool:
+    """Whether neither the value nor any part of it is unknown."""
+    kind = type(value)
+    if kind is Unknown:
+        return False
+    return kind not in _CONTAINERS or all(is_wholly_known(part) for part in parts(value))
+
+
+def parts(value: Value) -> Iterable[Value]:
+    """The values directly inside a tuple, object, collection or mark; nothing for the others."""
+    match value:
+        case tuple():
+            return value
+        case dict():
+            return value.values()
+        case ListValue() | SetValue():
+            return value.items
+        case MapValue():
+            return value.items.values()
+        case Sensitive():
+            return (value.value,)
+        case _:
+            return ()
+
+
+_CONTAINERS = frozenset((tuple, dict, ListValue, SetValue, MapValue, Sensitive))
+
+
+def _strip(value: Value) -> Value:
+    match value:
+        case Sensitive(inner):
+            return _strip(inner)
+        case tuple():
+            return tuple(_strip(item) for item in value)
+        case dict():
+            return {name: _strip(item) for name, item in value.items()}
+        case ListValue(element, items):
+            return ListValue(element, tuple(_strip(item) for item in items))
+        case MapValue(element, entries):
+            return MapValue(element, {name: _strip(item) for name, item in entries.items()})
+        case _:
+            return value

@@ -3,7 +3,8 @@ Types of the language, and how values look in Python.
 
     language            Python
     string              str (NFC)
-    number              int, or Fraction where it is not whole (rounded to 512 bits, as Terraform does)
+    number              int, or Fraction where it is not whole (both rounded to 512 bits, as Terraform does);
+                        math.inf and -math.inf, the only floats there are
     bool                bool
     null                Null(type)
     tuple               tuple
@@ -106,9 +107,9 @@ class MapValue:
     items: Mapping[str, Value]
 
 
-Number = int | Fraction
+Number = int | Fraction | float
 
 Value: TypeAlias = (
-    "str | int | Fraction | bool | Null | tuple[Value, ...] | dict[str, Value]"
+    "str | int | Fraction | float | bool | Null | tuple[Value, ...] | dict[str, Value]"
     " | ListValue | SetValue | MapValue | Unknown | Sensitive"
 )

@@ -202,13 +202,13 @@ def chap_digest(secret: str) -> str:
 
 
 _SELECT_VOLUME = (
-    "SELECT id, name, size, min_iops, max_iops, burst_iops, lineage, address, intent,"
+    "SELECT id, name, size, min_iops, max_iops, burst_iops, lineage, address, intent, chap_digest,"
     " (SELECT group_concat(endpoint, char(10)) FROM access WHERE volume = volume.id) FROM volume"
 )
 
 
 def _actual(identity: str, row: tuple[Any, ...]) -> ActualVolume:
-    key, name, size, min_iops, max_iops, burst_iops, lineage, address, intent, grants = row
+    key, name, size, min_iops, max_iops, burst_iops, lineage, address, intent, digest, grants = row
     volume = f"vol-{key}"
     return ActualVolume(
         id=volume,
@@ -220,6 +220,7 @@ def _actual(identity: str, row: tuple[Any, ...]) -> ActualVolume:
         lun=LUN,
         owner=None if intent is None else Owner(lineage, address, intent),
         grants=tuple(sorted(grants.split("\n"))) if grants else (),
+        chap_username=None if digest is None else volume,
     )
 
 

@@ -12,8 +12,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cached_property
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from planner.sdk import Rejected, Retryable, Unreachable
@@ -101,6 +100,9 @@ CREATE TRIGGER volume_deleted AFTER DELETE ON volume BEGIN
 END;
 """
 
+_NOBODY = "0" * 12
+"""The identity of an array that is not made yet."""
+
 _WRITERS = threading.Lock()
 """Threads queue here for the file's one writer: SQLite's own waiting, needed between processes, sleeps."""
 
@@ -113,21 +115,32 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._identity: str | None = None
         self._thread = threading.local()
         self._connections: list[sqlite3.Connection] = []
 
-    @cached_property
+    @property
     def identity(self) -> str:
-        """Names this array for ever: 12 hexadecimal digits."""
-        with self.reading() as connection:
-            (identity,) = connection.execute("SELECT identity FROM array").fetchone()
-        return str(identity)
+        """Names this array for ever: 12 hexadecimal digits. A file that is not there yet has none but zeros."""
+        if self._identity is None and self.path.exists():
+            with self.reading() as connection:
+                self._identity = str(connection.execute("SELECT identity FROM array").fetchone()[0])
+        return self._identity or _NOBODY
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for single statements, each of which sees one state of the file."""
+        """
+        A connection for single statements, each of which sees one state of the file.
+
+        A file that is not there yet reads as an empty array, and stays not there: looking changes nothing.
+        """
         with _plain_errors(self.path):
-            yield self._connection()
+            if self.path.exists() or not self.path.parent.is_dir():
+                yield self._connection()
+            else:
+                with closing(sqlite3.connect(":memory:")) as empty:
+                    empty.executescript(_SCHEMA)
+                    yield empty
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -162,8 +175,8 @@ class Database:
             _make(self.path)
         # Threads share nothing but `close`, which may run in another thread than the connection's own.
         connection = sqlite3.connect(self.path, _BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
-        # A commit that is not flushed survives the death of the process, though not of the machine. That is all a
-        # simulation needs, and a flush would cost more than everything else that a call does.
+        # What is committed but not flushed survives the death of the process, though not that of the machine. That is
+        # all a simulation needs; FULL, which flushes each commit, makes a call take some seven times as long.
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA foreign_keys = ON")
         ours = tuple(connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))

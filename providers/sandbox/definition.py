@@ -39,15 +39,15 @@ FAULT_RULE = ObjectType(
 )
 
 SETTINGS = (
-    Argument("path", summary='File of the simulation, made on first use. Left out: "sandbox.db".'),
-    Argument("latency", NUMBER, "Milliseconds that every call takes. Left out: 0."),
-    Argument("async_after", NUMBER, "Milliseconds after which a change takes effect. 0, or left out: at once."),
-    Argument("enforces", ListType(STRING), "Which of floor, ceiling, burst the array holds. Left out: all."),
-    Argument("host_enforces", ListType(STRING), "Which of ceiling, burst the hosts hold. Left out: all."),
-    Argument("size_granularity", unit=Unit.SIZE, summary='Volume sizes are multiples of it. Left out: "512B".'),
+    Argument("path", summary="File of the simulation, made on first use.", default="sandbox.db"),
+    Argument("latency", NUMBER, "Milliseconds that every call takes.", default=0),
+    Argument("async_after", NUMBER, "Milliseconds after which a change takes effect; 0: at once.", default=0),
+    Argument("enforces", ListType(STRING), "Which of floor, ceiling, burst the array holds.", default=ARRAY_ENFORCES),
+    Argument("host_enforces", ListType(STRING), "Which of ceiling, burst the hosts hold.", default=HOST_ENFORCES),
+    Argument("size_granularity", summary="Volume sizes are multiples of it.", unit=Unit.SIZE, default="512B"),
     Argument("iops_range", ListType(NUMBER), "Lowest and highest IOPS figure of a volume. Left out: no limits."),
     Argument("chap_seed", summary="CHAP secrets are derived from it. Left out: no CHAP.", sensitive=True),
-    Argument("faults", ListType(FAULT_RULE), "Failures to simulate: verb, effect, and optionally match and times."),
+    Argument("faults", ListType(FAULT_RULE), "Failures to simulate: verb, effect, match, times.", default=()),
 )
 
 POOL_ARGUMENTS = (
@@ -91,14 +91,14 @@ class SandboxSettings:
     """
 
     path: Path
-    latency: float = 0.0
-    async_after: float = 0.0
-    enforces: frozenset[str] = frozenset(ARRAY_ENFORCES)
-    host_enforces: frozenset[str] = frozenset(HOST_ENFORCES)
-    size_granularity: int = 512
-    iops_range: tuple[int, int] | None = None
-    chap_seed: str | None = field(default=None, repr=False)
-    faults: tuple[FaultRule, ...] = ()
+    latency: float
+    async_after: float
+    enforces: frozenset[str]
+    host_enforces: frozenset[str]
+    size_granularity: int
+    iops_range: tuple[int, int] | None
+    chap_seed: str | None = field(repr=False)
+    faults: tuple[FaultRule, ...]
 
 
 def read_settings(settings: Settings) -> SandboxSettings:
@@ -108,17 +108,18 @@ def read_settings(settings: Settings) -> SandboxSettings:
     Raises:
         Rejected: an argument has a value that the sandbox knows nothing of.
     """
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {argument.name: argument.default for argument in SETTINGS}
+    given |= {name: value for name, value in settings.items() if value is not None}
     return SandboxSettings(
-        path=Path(given.get("path", "sandbox.db")),
-        latency=_milliseconds("latency", given.get("latency", 0)),
-        async_after=_milliseconds("async_after", given.get("async_after", 0)),
-        enforces=_some_of("enforces", given.get("enforces", ARRAY_ENFORCES), ARRAY_ENFORCES),
-        host_enforces=_some_of("host_enforces", given.get("host_enforces", HOST_ENFORCES), HOST_ENFORCES),
-        size_granularity=_granularity(given.get("size_granularity", "512B")),
-        iops_range=_range(given["iops_range"]) if "iops_range" in given else None,
-        chap_seed=given.get("chap_seed"),
-        faults=tuple(_fault(rule) for rule in given.get("faults", ())),
+        path=Path(given["path"]),
+        latency=_milliseconds("latency", given["latency"]),
+        async_after=_milliseconds("async_after", given["async_after"]),
+        enforces=_some_of("enforces", given["enforces"], ARRAY_ENFORCES),
+        host_enforces=_some_of("host_enforces", given["host_enforces"], HOST_ENFORCES),
+        size_granularity=_granularity(given["size_granularity"]),
+        iops_range=_range(given["iops_range"]) if given["iops_range"] is not None else None,
+        chap_seed=given["chap_seed"],
+        faults=tuple(_fault(rule) for rule in given["faults"]),
     )
 
 

@@ -4,6 +4,8 @@ Changes, and those that take their time.
 A change that takes its time is a row in the file: what was asked, when it is due, and its answer once it has one. It
 takes effect by itself: whichever call, of whatever process, comes first after its time carries out what is due before
 doing anything else. So a killed client's jobs go on, as they would on an array.
+
+What a change makes is listed from the start, and only the answer takes its time: a killed client must find it.
 """
 
 from __future__ import annotations
@@ -67,6 +69,8 @@ _EFFECTS: Mapping[type, Callable[[sqlite3.Connection, str, Any], Any]] = {
     Detach: hypervisor.detach,
 }
 
+_MAKING = (CreateVolume, array.Grant, Attach)
+
 
 def change(connection: sqlite3.Connection, identity: str, request: Change, after: float) -> Reply[Any]:
     """
@@ -74,15 +78,16 @@ def change(connection: sqlite3.Connection, identity: str, request: Change, after
 
     What is refused now is refused at once. What has come in between is met when the job is due, and told by `poll`.
     """
-    effect = _EFFECTS[type(request)]
     if after <= 0:
-        return Done(effect(connection, identity, request))
-    connection.execute("SAVEPOINT rehearsal")
-    try:
-        effect(connection, identity, request)
-    finally:
-        connection.execute("ROLLBACK TO rehearsal")
-    cursor = connection.execute("INSERT INTO job (request, due) VALUES (?, ?)", (_dump(request), time.time() + after))
+        return Done(_EFFECTS[type(request)](connection, identity, request))
+    connection.execute("SAVEPOINT trial")
+    value = _EFFECTS[type(request)](connection, identity, request)
+    answer = _dump({"value": value}) if isinstance(request, _MAKING) else None
+    if answer is None:
+        connection.execute("ROLLBACK TO trial")
+    cursor = connection.execute(
+        "INSERT INTO job (request, due, answer) VALUES (?, ?, ?)", (_dump(request), time.time() + after, answer)
+    )
     return Pending(job=f"job-{cursor.lastrowid}", poll_after=after)
 
 
@@ -117,7 +122,7 @@ def poll(connection: sqlite3.Connection, job: str) -> Reply[Any]:
     if row is None:
         raise Missing("The job is unknown", f'The sandbox has no job "{job}".')
     due, text = row
-    if text is None:
+    if text is None or time.time() < due:
         return Pending(job, max(0.0, due - time.time()))
     answer = _load(text)
     if "error" in answer:

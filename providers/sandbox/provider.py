@@ -74,8 +74,8 @@ class Simulation:
         check: Callable[[sqlite3.Connection], None] | None = None,
     ) -> Reply[Any]:
         """Carry out or queue `request`, if `check`, in the same transaction, does not raise."""
-        identity = self.database.identity
         with self._call(verb, subject), self.database.writing() as connection:
+            identity = self.database.identity
             jobs.settle(connection, identity)
             if check is not None:
                 check(connection)
@@ -188,8 +188,7 @@ class SandboxArray:
         figures = (qos.min_iops, qos.max_iops, qos.burst_iops)
         if not 0 <= qos.min_iops <= qos.max_iops <= qos.burst_iops:
             raise Rejected("The IOPS figures are in disorder", f"{figures} must grow from floor to ceiling to burst.")
-        asked = figures if qos.min_iops else figures[1:]  # a floor of 0 is no floor
-        if limits and any(not limits[0] <= figure <= limits[1] for figure in asked):
+        if limits and not limits[0] <= qos.min_iops <= qos.burst_iops <= limits[1]:
             raise Rejected("The IOPS figures are out of range", f"{figures} must lie in {limits[0]} to {limits[1]}.")
 
 

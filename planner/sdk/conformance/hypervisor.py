@@ -331,8 +331,10 @@ class HypervisorConformance:
         reply = hypervisor.provider.attach(request, target.credentials)
         if isinstance(reply, Done):
             pytest.skip("the hypervisor is done at once")
-        hypervisor.provider.close()  # the process that asked is gone
+        hypervisor.provider.close()  # the process that asked is gone; suppose that nobody knows the job
         other = hypervisor.open()
+        intents = [disk.intent for disk in other.list_attachments(hypervisor.host)]
+        assert request.owner.intent in intents, "a disk that is being attached is listed"
         attachment: Attachment = finish(other, reply, hypervisor.deadline)
         assert hypervisor.disk(request).device == attachment.device
 

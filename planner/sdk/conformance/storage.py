@@ -330,6 +330,7 @@ class StorageConformance:
         path = array.grant(volume.id, array.endpoints[0])
         listed = array.volumes()[volume.id]
         assert (listed.portal, listed.iqn, listed.lun) == (path.portal, path.iqn, path.lun)
+        assert listed.chap_username == path.chap_username
         assert path.portal.rpartition(":")[2].isdecimal()
         assert path.iqn.startswith(("iqn.", "eui.", "naa."))
         assert len(listed.grants) == 1
@@ -441,8 +442,10 @@ class StorageConformance:
         reply = array.provider.create_async(request)
         if isinstance(reply, Done):
             pytest.skip("the array is done at once")
-        array.provider.close()  # the process that asked is gone
+        array.provider.close()  # the process that asked is gone; suppose that nobody knows the job
         other = array.open()
+        listed = [volume for volume in other.list_volumes(array.pool) if volume.owner == request.owner]
+        assert len(listed) == 1, "a volume in the making is listed"
         volume: ActualVolume = finish(other, reply, array.deadline)
         assert (volume.name, volume.owner) == (request.name, request.owner)
         assert finish(other, other.poll(reply.job), array.deadline) == volume, "a job may be asked again"

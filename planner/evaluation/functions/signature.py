@@ -1,0 +1,201 @@
+"""
+What a function declares of itself, and how it is called: arguments converted, nulls refused, marks carried over.
+
+A body is a plain Python function that gets values of the declared types without marks, wholly known and not null,
+unless its parameters say that it deals with these itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from fractions import Fraction
+
+from planner.evaluation.errors import Fault
+from planner.values.codec import normalized
+from planner.values.convert import ConversionError, convert
+from planner.values.marks import Sensitive, Unknown, is_wholly_known, mark_sensitive, unmark, unmark_deep
+from planner.values.types import BOOL, DYNAMIC, NUMBER, STRING, Null, Type, Value
+
+INVALID_ARGUMENT = "Invalid function argument"
+
+
+class Takes(IntEnum):
+    """How much of unknown or sensitive values a body deals with itself."""
+
+    NOTHING = 0
+    """An argument with an unknown part makes the result unknown; one with a sensitive part makes it sensitive."""
+    PARTS = 1
+    """The same for the argument itself, but its parts are the body's business."""
+    ALL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """
+    Attributes:
+        type: arguments are converted to it; DYNAMIC takes any value as it is.
+        null: whether null is an argument like any other.
+        unknown, sensitive: what the body deals with itself.
+    """
+
+    name: str
+    type: Type = STRING
+    null: bool = False
+    unknown: Takes = Takes.NOTHING
+    sensitive: Takes = Takes.NOTHING
+
+
+class ArgumentFault(Exception):
+    """Raised by a body about one of its arguments. `str()` is what is wrong with it, without a full stop."""
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+class CallFault(Exception):
+    """Raised by a body about the call as a whole. `str()` is what went wrong, without a full stop."""
+
+
+Returns = Type | Callable[..., Type]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """
+    A function of the language.
+
+    Attributes:
+        variadic: the parameter that further arguments are for, if it takes any number.
+        returns: the type of the result, or a function of the arguments that gives it where they decide.
+        pure: the same arguments always give the same result, so that it may be called ahead of time.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    variadic: Parameter | None
+    returns: Returns
+    body: Callable[..., Value]
+    pure: bool = True
+
+    def parameter(self, index: int) -> Parameter:
+        """The parameter that the argument at `index` is for."""
+        if index < len(self.parameters):
+            return self.parameters[index]
+        assert self.variadic is not None
+        return self.variadic
+
+    def check_count(self, count: int) -> None:
+        """
+        Raises:
+            Fault: this many arguments are too few, or too many (the operand is then the first that is too many).
+        """
+        least = len(self.parameters)
+        if count < least:
+            missing = ", ".join(f'"{parameter.name}"' for parameter in self.parameters[count:])
+            at_least = "at least " if self.variadic else ""
+            raise Fault(
+                "Not enough function arguments",
+                f"{self.name}() takes {at_least}{least} argument{'s' if least != 1 else ''}; missing: {missing}.",
+            )
+        if count > least and self.variadic is None:
+            raise Fault(
+                "Too many function arguments",
+                f"{self.name}() takes {f'only {least}' if least else 'no'} argument{'s' if least != 1 else ''}.",
+                least,
+            )
+
+    def call(self, arguments: Sequence[Value]) -> Value:
+        """
+        The result for these arguments, whose number has been checked.
+
+        Raises:
+            Fault: an argument is wrong, or the function fails; the operand is the argument's index.
+        """
+        values: list[Value] = []
+        sensitive = unknown = False
+        for index, argument in enumerate(arguments):
+            parameter = self.parameter(index)
+            if type(argument) in _PLAIN.get(parameter.type, ()):
+                values.append(argument)
+                continue
+            value, marked = self._prepare(argument, parameter, index)
+            sensitive = sensitive or marked
+            unknown = unknown or not _known_enough(value, parameter.unknown)
+            values.append(value)
+        try:
+            result = self._unknown_result(values) if unknown else self.body(*values)
+        except ArgumentFault as fault:
+            raise self._argument_fault(fault.index, str(fault)) from None
+        except CallFault as fault:
+            raise Fault("Error in function call", f"{self.name}() failed: {fault}.") from None
+        except RecursionError:
+            raise Fault("Error in function call", f"{self.name}() failed: the value is nested too deeply.") from None
+        if type(result) is str:
+            result = normalized(result)
+        return mark_sensitive(result, sensitive)
+
+    def _prepare(self, argument: Value, parameter: Parameter, index: int) -> tuple[Value, bool]:
+        """The argument as the body takes it, and whether a mark was taken off it."""
+        marked = False
+        if parameter.sensitive is Takes.NOTHING:
+            argument, marked = unmark_deep(argument)
+        elif parameter.sensitive is Takes.PARTS:
+            argument, marked = unmark(argument)
+        try:
+            value = convert(argument, parameter.type)
+        except ConversionError as error:
+            raise self._argument_fault(index, str(error)) from None
+        if isinstance(value, Sensitive) and parameter.sensitive is not Takes.ALL:
+            # A set made of sensitive elements is sensitive as a whole.
+            value, marked = value.value, True
+        if isinstance(value, Null) and not parameter.null:
+            raise self._argument_fault(index, "it must not be null")
+        return value, marked
+
+    def _argument_fault(self, index: int, message: str) -> Fault:
+        name = self.parameter(index).name
+        return Fault(INVALID_ARGUMENT, f'Invalid value for the parameter "{name}" of {self.name}(): {message}.', index)
+
+    def _unknown_result(self, values: Sequence[Value]) -> Value:
+        result = self.returns(*values) if callable(self.returns) else self.returns
+        return Unknown(result, not_null=result != DYNAMIC)
+
+
+_NUMBERS = (int, Fraction, float)
+_PLAIN: dict[Type, tuple[type, ...]] = {
+    STRING: (str,),
+    NUMBER: _NUMBERS,
+    BOOL: (bool,),
+    DYNAMIC: (str, bool, *_NUMBERS),
+}
+"""Python types whose values are good arguments as they are, by parameter type."""
+
+
+def _known_enough(value: Value, taken: Takes) -> bool:
+    if taken is Takes.ALL:
+        return True
+    inner = value.value if isinstance(value, Sensitive) else value
+    return not isinstance(inner, Unknown) and (taken is Takes.PARTS or is_wholly_known(inner))
+
+
+class Family(dict[str, Function]):
+    """Functions of one kind by name, as a module defines them."""
+
+    def add(
+        self,
+        name: str,
+        *parameters: Parameter,
+        returns: Returns,
+        variadic: Parameter | None = None,
+        pure: bool = True,
+    ) -> Callable[[Callable[..., Value]], Callable[..., Value]]:
+        """Decorate a body: it becomes the function `name`."""
+
+        def define(body: Callable[..., Value]) -> Callable[..., Value]:
+            self[name] = Function(name, parameters, variadic, returns, body, pure)
+            return body
+
+        return define

@@ -1,5 +1,0 @@
-"""Shows the values of a failed assertion of the suite: pytest has to know before the suite is first imported."""
-
-import pytest
-
-pytest.register_assert_rewrite("planner.sdk.conformance")
