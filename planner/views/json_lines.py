@@ -35,6 +35,7 @@ from planner.state.model import OutputValue
 from planner.version import VERSION
 from planner.views.diagnostics_json import diagnostic_to_json
 from planner.views.plan_json import unknown_mask
+from planner.views.plan_summary import count_changes
 from planner.views.state_json import outputs_json
 
 _PLANNED = {
@@ -173,20 +174,17 @@ class JsonLines:
         self._line(type, message, level, hook={"resource": _resource(address), "action": action, **more})
 
     def _summary(self, actions: Iterable[Action], operation: str) -> None:
-        counts = dict.fromkeys(Action, 0)
-        for action in actions:
-            counts[action] += 1
-        replaced = counts[Action.REPLACE]
+        counts = count_changes(actions)
         changes = {
-            "add": counts[Action.CREATE] + replaced,
-            "change": counts[Action.UPDATE],
+            "add": counts.add,
+            "change": counts.change,
             "import": 0,
-            "remove": counts[Action.DELETE] + replaced,
-            "forget": counts[Action.FORGET],
+            "remove": counts.destroy,
+            "forget": counts.forget,
             "operation": operation,
         }
         words = ("to add", "to change", "to destroy") if operation == "plan" else ("added", "changed", "destroyed")
-        counted = zip((changes["add"], changes["change"], changes["remove"]), words, strict=True)
+        counted = zip((counts.add, counts.change, counts.destroy), words, strict=True)
         text = ", ".join(f"{count} {word}" for count, word in counted)
         self._line("change_summary", f"{operation.capitalize()}: {text}", changes=changes)
 

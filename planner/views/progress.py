@@ -31,8 +31,9 @@ from planner.events import (
     WaitingForLock,
 )
 from planner.execution.executor import ExecutionResult, Failure
-from planner.planning.plan import Action, Plan
+from planner.planning.plan import Plan
 from planner.steps.graph import LOCAL_VERBS, Step
+from planner.views.plan_summary import count_changes
 from planner.views.steps_text import step_text
 from planner.views.style import Style
 
@@ -293,15 +294,10 @@ def render_result(plan: Plan, result: ExecutionResult | None, style: Style) -> s
 
 def _done_counts(plan: Plan, done: frozenset[int]) -> str:
     """`5 added, 1 changed, 0 destroyed.`: objects of which all steps are done; a replaced one counts twice."""
-    counts = dict.fromkeys(Action, 0)
-    for change in plan.changes:
-        if change.steps and done.issuperset(change.steps):
-            counts[change.action] += 1
-    added, destroyed = counts[Action.CREATE], counts[Action.DELETE]
-    replaced, forgotten = counts[Action.REPLACE], counts[Action.FORGET]
-    parts = [f"{destroyed + replaced} destroyed"] + ([f"{forgotten} forgotten"] if forgotten else [])
+    counts = count_changes(change.action for change in plan.changes if change.steps and done.issuperset(change.steps))
+    parts = [f"{counts.destroy} destroyed"] + ([f"{counts.forget} forgotten"] if counts.forget else [])
     if plan.operation != "destroy":
-        parts = [f"{added + replaced} added", f"{counts[Action.UPDATE]} changed", *parts]
+        parts = [f"{counts.add} added", f"{counts.change} changed", *parts]
     return f"{', '.join(parts)}."
 
 

@@ -34,7 +34,7 @@ def render_object(object: RecordedObject, style: Style) -> str:
     rows = rows_of(" ", named, {})
     if address.type == "volume":
         rows.extend(disk_rows(" ", object.attributes))
-    lines = [line.removeprefix("    ") for line in row_lines(rows, style)]
+    lines = [line.removeprefix("    ") for row in row_lines(rows, style) for line in row.split("\n")]
     protected = style.dim(" (protected from destruction)") if object.protected else ""
     head = [f"{style.bold(f'# {address}')}{protected}", f'{address.type} "{address.name}" {{']
     return "\n".join([*head, *lines, "}"]) + "\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,6 +34,7 @@ from tests.unit.views.artefacts import expected
 from tests.unit.views.plans import PLANS
 
 CASES = Path(__file__).with_name("progress")
+ROOT = Path(__file__).resolve().parents[3]
 PLAIN = Style(color=False)
 
 
@@ -231,3 +234,9 @@ def test_durations_have_two_figures_or_so(seconds: float, text: str) -> None:
 def test_a_bar_is_full_only_at_the_end() -> None:
     assert [bar(done, 3, 6) for done in range(4)] == ["[------]", "[##----]", "[####--]", "[######]"]
     assert bar(999, 1000, 10) == "[#########-]"
+
+
+def test_what_draws_on_terminals_is_loaded_only_for_one() -> None:
+    code = "import sys, planner.views.progress; sys.exit('rich' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
