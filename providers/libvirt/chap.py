@@ -34,9 +34,9 @@ def define_secret(connection: Any, iqn: str, vm: str, credentials: Credentials, 
 
 
 def forget_secret(libvirt: Any, connection: Any, iqn: str, vm: str) -> None:
-    """Also when there is none."""
+    """Also when there is none, or the driver keeps none."""
     try:
         connection.secretLookupByUUIDString(secret_uuid(iqn, vm)).undefine()
     except libvirt.libvirtError as error:
-        if error.get_error_code() != libvirt.VIR_ERR_NO_SECRET:
+        if error.get_error_code() not in (libvirt.VIR_ERR_NO_SECRET, libvirt.VIR_ERR_NO_SUPPORT):
             raise

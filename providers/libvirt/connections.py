@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from planner.sdk import OutcomeUnknown, Rejected, Retryable, Unreachable
+from planner.sdk import Missing, OutcomeUnknown, Rejected, Retryable, Unreachable
 
 KEEPALIVE_INTERVAL = 5
 KEEPALIVE_COUNT = 4
@@ -75,7 +75,7 @@ class Connections:
                 return connection
             try:
                 connection = libvirt.open(uri)
-                connection.setKeepAlive(KEEPALIVE_INTERVAL, KEEPALIVE_COUNT)
+                _keep_alive(libvirt, connection)
             except libvirt.libvirtError as error:
                 raise Unreachable(
                     f"The hypervisor host {uri} cannot be reached",
@@ -84,6 +84,14 @@ class Connections:
                 ) from None
             self._open[uri] = connection
             return connection
+
+
+def _keep_alive(libvirt: Any, connection: Any) -> None:
+    try:
+        connection.setKeepAlive(KEEPALIVE_INTERVAL, KEEPALIVE_COUNT)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:  # a driver without a daemon has nobody to ask
+            raise
 
 
 _event_loop: threading.Thread | None = None
@@ -113,6 +121,10 @@ def _explain(libvirt: Any, error: Any, uri: str) -> Exception:
     if error.get_error_domain() in (libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE):
         return OutcomeUnknown(f"The connection to {uri} broke during a call", said)
     match error.get_error_code():
+        case libvirt.VIR_ERR_NO_DOMAIN:
+            return Missing("The virtual machine is gone", said)
+        case libvirt.VIR_ERR_OPERATION_INVALID:
+            return Retryable("The virtual machine was started or stopped in this moment", said)
         case libvirt.VIR_ERR_OPERATION_TIMEOUT | libvirt.VIR_ERR_AGENT_UNRESPONSIVE:
             return Retryable("The hypervisor is busy with the virtual machine", said)
         case libvirt.VIR_ERR_AUTH_FAILED | libvirt.VIR_ERR_ACCESS_DENIED | libvirt.VIR_ERR_OPERATION_DENIED:

@@ -62,7 +62,9 @@ class Box:
 
     def inspect(self) -> dict[str, str]:
         self._daemon.show()
-        return {"version": self._daemon.version(), "machine": Path("/etc/machine-id").read_text().strip()}
+        machine_id = Path("/etc/machine-id")
+        machine = machine_id.read_text().strip() if machine_id.exists() else os.uname().nodename
+        return {"version": self._daemon.version(), "machine": machine}
 
     def status(self) -> dict[str, int]:
         """

@@ -125,7 +125,7 @@ class Ssh:
         except (OSError, ValueError) as error:
             said = self._end(process, error)
             if "python3" in said and "not found" in said:
-                raise Rejected(f"There is no python3 on {self.place}", "It is needed there, 3.8 or later.") from None
+                raise Rejected(f"There is no python3 on {self.place}", "It is needed there, 3.10 or later.") from None
             raise Unreachable(
                 f"The storage box {self.place} cannot be reached",
                 f"`ssh {self.place}` said: {said} It must log in without a password (a key, or an agent).",

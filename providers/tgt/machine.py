@@ -40,7 +40,7 @@ class BoxError(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Result:
     """How a command ended."""
 

@@ -25,7 +25,7 @@ LUN = 1
 _VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Grant:
     """Who is let in. `entry` is what tgtd is told: the initiator name, or else the address."""
 
@@ -33,7 +33,7 @@ class Grant:
     entry: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """
     Attributes:
@@ -70,8 +70,14 @@ class Pool:
     """The records of one directory."""
 
     def __init__(self, directory: str, machine: Machine) -> None:
-        self.directory = Path(directory)
         self._machine = machine
+        if not directory.startswith("/") or "," in directory:
+            raise BoxError(
+                "Rejected",
+                f"The pool's directory cannot be {directory}",
+                "It must be an absolute path, and tgtadm takes none with a comma.",
+            )
+        self.directory = Path(directory).resolve()  # one spelling: tgtd is asked later which file it serves
         if not self.directory.is_dir():
             raise BoxError(
                 "Missing",

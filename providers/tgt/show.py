@@ -18,7 +18,7 @@ _ITEM = re.compile(r"^ {8}(\S.*?): (\d+)\n((?: {12}.*\n?)*)", re.MULTILINE)
 _PROPERTY = re.compile(r"^ {12,}(\S.*?): (.*)$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Session:
     """An initiator that is logged in. iSCSI lets a session have several connections; initiators mostly use one."""
 
@@ -28,14 +28,14 @@ class Session:
     connections: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Lun:
     number: int
     path: str
     serial: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """
     Attributes:
@@ -66,12 +66,13 @@ def parse_targets(text: str) -> Iterator[Target]:
 
 def find_target(text: str, iqn: str) -> Target | None:
     """The one target of this name. Parses no other section, so that making one more stays cheap among thousands."""
-    at = text.find(f": {iqn}\n")
-    if at < 0:
-        return None
-    following = _HEADING.search(text, at)
-    section = text[text.rfind("\n", 0, at) + 1 : following.start() if following else len(text)]
-    return next(parse_targets(section))
+    at = -1
+    while (at := text.find(f": {iqn}\n", at + 1)) >= 0:
+        heading = _HEADING.match(text, text.rfind("\n", 0, at) + 1)
+        if heading is not None:  # and not an initiator of that name
+            following = _HEADING.search(text, at)
+            return next(parse_targets(text[heading.start() : following.start() if following else len(text)]))
+    return None
 
 
 def target_ids(text: str) -> frozenset[int]:

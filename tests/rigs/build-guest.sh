@@ -11,6 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
+apt-cache show linux-image-cloud-amd64 > /dev/null 2>&1 || apt-get -qq update
 package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image-/ { print $2 }')
 apt-get -qq -o APT::Sandbox::User=root download "$package"
 dpkg-deb --fsys-tarfile linux-image-*.deb | tar x ./boot ./lib

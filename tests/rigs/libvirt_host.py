@@ -63,21 +63,25 @@ class LibvirtHost:
             conf.write(_QEMU_CONF)
         with (directory / "etc/libvirtd.conf").open("a") as conf:
             conf.write(f'\nhost_uuid = "{uuid.uuid4()}"\n')
-        socket = directory / "run/libvirt-sock"
-        self.uri = f"qemu+unix:///system?socket={socket}"
-        mounts = "\n".join(f"mount --bind {directory}/{name} {path}" for name, path in _FOLDERS.items())
-        script = _SCRIPT.format(mounts=mounts)
-        namespaces = ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"]
+        self._socket = directory / "run/libvirt-sock"
+        self._log = directory / "libvirtd.log"
+        self.uri = f"qemu+unix:///system?socket={self._socket}"
         for path in _FOLDERS.values():
             Path(path).mkdir(parents=True, exist_ok=True)
-        self._log = directory / "libvirtd.log"
-        self._process = start([*namespaces, "--propagation", "private", "bash", "-c", script], self._log)
-        until("socket of libvirtd", socket.exists, alive=self._obituary)
+        self.start()
+
+    def start(self) -> None:
+        mounts = "\n".join(f"mount --bind {self.directory}/{name} {path}" for name, path in _FOLDERS.items())
+        namespaces = ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"]
+        self._process = start(
+            [*namespaces, "--propagation", "private", "bash", "-c", _SCRIPT.format(mounts=mounts)], self._log
+        )
         until("answer of libvirtd", self._answers, alive=self._obituary)
 
     def stop(self) -> None:
         """With all its guests: killing the name space's first process kills all in it."""
         stop(self._process)
+        self._socket.unlink(missing_ok=True)
 
     def virsh(self, *arguments: str) -> str:
         """Ask virsh, past the provider."""

@@ -11,7 +11,7 @@ from planner.values.types import NUMBER, STRING, Value
 
 FUNCTIONS = Family()
 
-_RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:(Z)|([+-])(\d\d):(\d\d))", re.ASCII)
+_RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:(Z)|([+-])(\d\d):(\d\d))", re.ASCII)
 _DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _NANOSECONDS = {
     "ns": 1,
@@ -41,7 +41,7 @@ _MONTHS = (
     "December",
 )
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_FORMAT_PART = re.compile(r"'((?:[^']|'')*)'|(')|(([A-Za-z])\4*)|([^A-Za-z']+)", re.S)
+_FORMAT_PART = re.compile(r"'((?:[^']|'')+)'|('')|(')|(([A-Za-z])\5*)|([^A-Za-z']+)", re.S)
 
 
 def parse_time(text: str, index: int) -> datetime:
@@ -99,11 +99,13 @@ def format_date(pattern: str, text: str) -> Value:
     time = parse_time(text, 1)
     pieces = []
     for match in _FORMAT_PART.finditer(pattern):
-        quoted, unclosed, token, _, other = match.groups()
+        quoted, quote, unclosed, token, _, other = match.groups()
         if unclosed is not None:
             raise ArgumentFault(0, "a quote is not closed")
         if quoted is not None:
             pieces.append(quoted.replace("''", "'"))
+        elif quote is not None:
+            pieces.append("'")
         elif token is not None:
             pieces.append(_token(token, time))
         else:

@@ -14,8 +14,19 @@ FUNCTIONS = Family()
 
 _STRING = Parameter("str")
 
+
+_BIG_ENDIAN = {"utf-16": "utf-16-be"}
+"""What a name without byte order stands for where no mark tells; Python would take this machine's order."""
+
+_NOT_IANA = {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined", "utf-7", "utf-8-sig"} | {
+    "utf-32",
+    "utf-32-be",
+    "utf-32-le",
+}
+"""Codecs of Python's that are no character set, or none that Terraform knows."""
+
 # A field in quotes, or a bare one; then what ends it.
-_CSV_FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n][^",\n]*)?)(,|\r?\n|\r?\Z)')
+_CSV_FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n][^",\n]*?)?)(,|\r?\n|\r?\Z)')
 
 
 def to_base64(data: bytes) -> str:
@@ -57,8 +68,11 @@ def base64_gzip(text: str) -> Value:
 
 @FUNCTIONS.add("textencodebase64", Parameter("string"), Parameter("encoding"), returns=STRING)
 def text_encode_base64(text: str, encoding: str) -> Value:
+    codec = _codec(encoding)
     try:
-        return to_base64(text.encode(_codec(encoding)))
+        return to_base64(
+            (codecs.BOM_UTF16_BE if codec == "utf-16" else b"") + text.encode(_BIG_ENDIAN.get(codec, codec))
+        )
     except UnicodeEncodeError as error:
         raise ArgumentFault(0, f'"{text[error.start]}" is no character of {encoding}') from None
 
@@ -66,8 +80,10 @@ def text_encode_base64(text: str, encoding: str) -> Value:
 @FUNCTIONS.add("textdecodebase64", Parameter("source"), Parameter("encoding"), returns=STRING)
 def text_decode_base64(text: str, encoding: str) -> Value:
     data = from_base64(text, 0)
+    codec = _codec(encoding)
+    marked = data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE))
     try:
-        return data.decode(_codec(encoding))
+        return data.decode(codec if marked else _BIG_ENDIAN.get(codec, codec))
     except UnicodeDecodeError:
         raise ArgumentFault(0, f"what it encodes is not {encoding}") from None
 
@@ -148,8 +164,9 @@ def _csv_rows(text: str) -> list[list[str]]:
 def _codec(encoding: str) -> str:
     """Python's name for an IANA character set."""
     try:
-        name = codecs.lookup(encoding).name
-    except LookupError:
-        raise ArgumentFault(1, f'"{encoding}" is not a known character encoding') from None
-    # Without byte order in its name UTF-16 is written big-endian with a mark; Python would take this machine's order.
-    return {"utf-16": "utf-16-be"}.get(name, name)
+        codec = codecs.lookup(encoding)
+    except (LookupError, ValueError):
+        codec = None
+    if codec is None or not getattr(codec, "_is_text_encoding", True) or codec.name in _NOT_IANA:
+        raise ArgumentFault(1, f'"{encoding}" is not a known character encoding')
+    return codec.name

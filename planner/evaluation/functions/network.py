@@ -20,7 +20,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 def _network(prefix: str) -> Network:
     """The network of a prefix such as 10.0.0.5/8; host bits are let go of."""
     address, slash, length = prefix.partition("/")
-    if slash and length.isascii() and length.isdigit():
+    if slash and length.isascii() and length.isdigit() and "%" not in address:
         if ":" not in address:
             # Terraform reads 010.0.0.1 as decimal, as it always has; Python refuses what may have been meant as octal.
             address = _LEADING_ZEROS.sub("", address)
@@ -70,8 +70,8 @@ def subnets(prefix: str, *new_bits: Number) -> Value:
     at, found = first, []
     for argument, one in enumerate(new_bits, 1):
         bits = whole_number(one, argument)
-        if bits < 1:
-            raise ArgumentFault(argument, "the prefix must be extended by at least one bit")
+        if not 1 <= bits <= 32:
+            raise ArgumentFault(argument, "the prefix must be extended by 1 to 32 bits")
         length = network.prefixlen + bits
         if length > network.max_prefixlen:
             free = network.max_prefixlen - network.prefixlen

@@ -29,16 +29,20 @@ def test_closing_leaves_one_file_and_a_later_call_opens_it_again(open_site: Call
 
 
 def test_identity_stays_with_the_file(open_site: Callable[..., Any], tmp_path: Path) -> None:
-    identity = open_site().array.inspect().identity
-    open_site().array.close()
+    site = open_site()
+    site.create()
+    identity = site.array.inspect().identity
+    site.array.close()
     (tmp_path / "sandbox.db").rename(tmp_path / "moved.db")
     assert Database(tmp_path / "moved.db").identity == identity
-    assert open_site().array.inspect().identity != identity
+    anew = open_site()
+    anew.create()
+    assert anew.array.inspect().identity != identity
 
 
 def test_directory_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
-    with pytest.raises(Unreachable, match="nowhere"):
-        _ = Database(tmp_path / "nowhere" / "sandbox.db").identity
+    with pytest.raises(Unreachable, match="nowhere"), Database(tmp_path / "nowhere" / "sandbox.db").reading():
+        pass
 
 
 def test_directory_in_the_files_place_is_unreachable(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from planner.sdk import Rejected
+from planner.sdk import Done, Pending, Rejected
 from providers.sandbox.faults import KILL_VARIABLE, kill_switch
 
 CLIENT = """
@@ -161,10 +161,11 @@ def test_jobs_of_a_killed_process_go_on(
     intents = ["0" * 16, "1" * 16]
     run_killed(tmp_path / "sandbox.db", ["v0", "v1"], intents, "create_async:after:2", async_after=3_600_000)
     site = open_site()
-    assert site.names() == []
+    assert site.names() == ["v0", "v1"]
+    assert isinstance(site.array.poll("job-1"), Pending)
     now = time.time() + 3601
     monkeypatch.setattr(time, "time", lambda: now)
-    assert site.names() == ["v0", "v1"]
+    assert isinstance(site.array.poll("job-1"), Done)
 
 
 @pytest.mark.parametrize("text", ["create_async", "create:after:1", "attach:during:1", "attach:after:x", "::"])
