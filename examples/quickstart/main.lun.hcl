@@ -41,7 +41,7 @@ pool "disk" {
 
 host "kvm1" {
   provider  = sandbox
-  address   = "10.0.0.11"
+  address   = "192.0.2.11"
   initiator = "iqn.1993-08.org.debian:01:kvm1"
   zone      = "east"
   vms       = ["db-01", "web-01"]

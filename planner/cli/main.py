@@ -100,6 +100,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         # The reader went away (`lunform show | head`): that is its own business.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_ERROR)
+    except Exception as error:
+        if os.environ.get("LUNFORM_LOG", "").lower() in ("trace", "debug"):
+            raise
+        click.echo(
+            f"Error: {type(error).__name__}\n\n  This is a bug in lunform. LUNFORM_LOG=debug shows where it happened;"
+            " please report it with that.\n  What was done is recorded: the next run goes on from there.",
+            err=True,
+        )
+        sys.exit(EXIT_ERROR)
 
 
 def _with_environment(argv: list[str]) -> list[str]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
+from planner.addresses import AddressError, parse_instance
 from planner.config.content import Shape, check_body
 from planner.diagnostics import Diagnostic, Diagnostics, Severity, SourceRange, did_you_mean
 from planner.evaluation.compiler import Compiled, compile_expression
@@ -163,9 +165,8 @@ def _plain(argument: Argument, value: Value, stored: bool) -> Any:
 def _reference(argument: Argument, value: Value) -> Any:
     if isinstance(value, Unknown):
         return UNKNOWN
-    if isinstance(value, dict) and isinstance(id := value.get("id"), str) and "." in id:
-        type = id.rsplit(".", 1)[0].rsplit(".", 1)[-1]
-        if f"{argument.reference}." in id:
+    if isinstance(value, dict) and isinstance(id := value.get("id"), str) and (type := _type_of(id)):
+        if type == argument.reference:
             return id
         raise _Unsuitable(f'"{argument.name}" refers to a {argument.reference}, and {id} is a {type}.')
     example = f"{argument.reference}.NAME"
@@ -180,6 +181,15 @@ def _reference(argument: Argument, value: Value) -> Any:
     raise _Unsuitable(
         f'"{argument.name}" takes a reference such as {example}, without quotes; this is {short_text(value)}.'
     )
+
+
+@lru_cache(maxsize=4096)
+def _type_of(id: str) -> str:
+    """The resource type that an id names, or an empty text for an id that is no address (a volume's is the array's)."""
+    try:
+        return parse_instance(id).type
+    except AddressError:
+        return ""
 
 
 def _quantity(argument: Argument, text: str) -> str:

@@ -23,7 +23,8 @@ def place(demands: Sequence[Demand], candidates: Sequence[Candidate]) -> Placeme
     """
     Give every demand a pool, or say why there is none.
 
-    A demand keeps its prior pool while that still fits: a plan never moves what nobody touched. The others go, largest
+    A volume that exists stays on its pool: moving it would be a replacement, and that loses its data, so only its owner
+    can ask for it, by pinning it elsewhere. Where it does not fit any more it has no place. The others go, largest
     first, where most IOPS stay free (then most bytes); ties go to the lower pool id, so equal input gives equal output.
 
     Args:
@@ -48,20 +49,25 @@ class _Allocation:
         self.unplaced: dict[InstanceAddress, tuple[Rejection, ...]] = {}
 
     def place(self, demands: Sequence[Demand]) -> Placement:
-        kept = [demand for demand in demands if demand.prior in self.by_id]
-        moved = [demand for demand in kept if not self._keep(demand)]
-        rest = [demand for demand in demands if demand.prior not in self.by_id] + moved
-        for demand in sorted(rest, key=_largest_first):
+        stays = [demand for demand in demands if demand.prior is not None and demand.pin in (None, demand.prior)]
+        for demand in stays:
+            self._keep(demand)
+        placed = {demand.address for demand in stays}
+        for demand in sorted((demand for demand in demands if demand.address not in placed), key=_largest_first):
             self._choose(demand)
         return Placement(_sorted(self.assignments), _sorted(self.unplaced))
 
-    def _keep(self, demand: Demand) -> bool:
-        candidate = self.by_id[demand.prior or ""]
-        eligible, _ = self._eligible(demand)
-        if candidate not in eligible or refuse_full(demand, candidate, self.left[candidate.id]):
-            return False
-        self._take(demand, candidate, "it is there already", ())
-        return True
+    def _keep(self, demand: Demand) -> None:
+        candidate = self.by_id.get(demand.prior or "")
+        if candidate is None:
+            gone = Rejection(demand.prior or "", "gone", "it is not in the configuration any more")
+            self.unplaced[demand.address] = (gone,)
+            return
+        refusal = refuse_fixed(demand, candidate) or refuse_full(demand, candidate, self.left[candidate.id])
+        if refusal is None:
+            self._take(demand, candidate, "it is there already", ())
+        else:
+            self.unplaced[demand.address] = (refusal,)
 
     def _choose(self, demand: Demand) -> None:
         eligible, rejections = self._eligible(demand)

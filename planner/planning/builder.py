@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from planner.addresses import InstanceAddress, ProviderAddress
-from planner.diagnostics import Diagnostics
+from planner.addresses import InstanceAddress, ProviderAddress, parse_instance
+from planner.diagnostics import Diagnostics, SourceRange
 from planner.evaluation.evaluator import Evaluator
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer
 from planner.placement.allocator import place
-from planner.placement.model import Assignment, Candidate, Placement
+from planner.placement.model import Assignment, Candidate, Placement, Rejection
 from planner.planning.current import Current, current
 from planner.planning.goal import Goal, demand_of, goal_of, planned_attributes
 from planner.planning.plan import Action, Change, OutputChange, Plan
@@ -188,7 +188,7 @@ class _Planning:
         pools, hosts = [], []
         for id in sorted((on_pools | on_hosts | wanted) & self.known.keys()):
             attributes, provider = self.known[id], self.pool_providers[id]
-            if id in on_pools or id.rsplit(".", 2)[-2].endswith("pool"):
+            if parse_instance(id).type == "pool":
                 spec = PoolSpec(id, pool_arguments(attributes))
                 pools.append(PoolTarget(provider, spec, self.request.read and id in on_pools, ranges.get(id)))
             else:
@@ -216,13 +216,7 @@ class _Planning:
         self.placement = place(demands, candidates)
         ranges = {demand.address: demand.range for demand in demands}
         for address, rejections in self.placement.unplaced.items():
-            table = "\n".join(f"  {r.pool}: {r.filter}: {r.reason}" for r in rejections)
-            self.diagnostics.error(
-                "No pool can take the volume",
-                f"Every pool was refused:\n{table}" if rejections else "The configuration declares no pool.",
-                ranges[address],
-                address=str(address),
-            )
+            self._report_unplaced(address, rejections, ranges[address])
         for demand in demands:
             assignment = self.placement.assignments.get(demand.address)
             if assignment is not None and demand.enforcement == "best_effort":
@@ -236,6 +230,25 @@ class _Planning:
                         demand.range,
                         address=str(demand.address),
                     )
+
+    def _report_unplaced(
+        self, address: InstanceAddress, rejections: tuple[Rejection, ...], range: SourceRange | None
+    ) -> None:
+        now = self._now(address)
+        summary = "No pool can take the volume"
+        if now is not None and [rejection.pool for rejection in rejections] == [now["pool"]]:
+            summary = "The volume does not fit its pool any more"
+            detail = (
+                f"{address} is on {now['pool']}: {rejections[0].reason}. It is not moved by itself: that would lose"
+                " its data. Make room there; or pin it elsewhere with the argument pool, which replaces it."
+            )
+        elif rejections:
+            width = max(len(rejection.pool) for rejection in rejections)
+            rows = [f"  {r.pool:<{width}}  {r.filter:<6}  {r.reason}" for r in rejections]
+            detail = "\n".join(["Every pool was refused:", *rows])
+        else:
+            detail = "The configuration declares no pool."
+        self.diagnostics.error(summary, detail, range, address=str(address))
 
     def _candidate(self, id: str, attributes: Attributes) -> Candidate:
         reading = self.actual.pools[id]

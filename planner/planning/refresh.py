@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from planner.addresses import ProviderAddress
 from planner.diagnostics import Diagnostics, SourceRange
+from planner.errors import LunformError
 from planner.events import Observer, RefreshFinished, RefreshStarted
 from planner.sdk.errors import ProviderError, Unreachable
 from planner.sdk.hypervisor import ActualAttachment, HostInfo, HostSpec
@@ -85,6 +86,16 @@ def refresh(
                 diagnostics.error(
                     "Provider cannot be reached" if isinstance(error, Unreachable) else "Provider cannot be read",
                     " ".join(part for part in (f"{error}", error.detail) if part),
+                    ranges[address],
+                    address=address,
+                )
+                return None
+            except LunformError:
+                raise
+            except Exception as error:  # a provider is another's code; its message may hold anything, also a secret
+                diagnostics.error(
+                    "Provider failed",
+                    f"Reading {address} ended with {type(error).__name__}. This is a bug of its provider.",
                     ranges[address],
                     address=address,
                 )

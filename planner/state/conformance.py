@@ -13,6 +13,7 @@ import multiprocessing
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -23,6 +24,7 @@ from planner.addresses import InstanceAddress, ModuleStep, ProviderAddress
 from planner.errors import StateError, StateLocked
 from planner.state.model import Intent, Outcome, OutputValue, RecordedObject, Run
 from planner.state.store import StateStore
+from planner.values.numbers import rounded
 
 Opener = Callable[[], StateStore]
 """For `DurableStateConformance` it is given to other processes, so it must be picklable."""
@@ -37,6 +39,7 @@ ATTRIBUTES = {
     "text": "200GiB \u00b5 \U0001f40c \\ ' \"",
     "whole": 2**200,
     "negative": -1,
+    "fraction": (Fraction(3, 2), Fraction(rounded(Fraction(1, 10))), Fraction(rounded(Fraction(-1, 3)))),
     "yes": True,
     "none": None,
     "empty": (),

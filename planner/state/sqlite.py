@@ -15,7 +15,6 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ from planner.errors import ForeignState, NewerState, StateError
 from planner.state.lock import hold
 from planner.state.model import Intent, Outcome, OutputValue, RecordedObject, Run, Snapshot
 from planner.state.store import StateStore
+from planner.values import codec
+from planner.values.numbers import parse_number
 
 _APPLICATION_ID = 0x4C756E66
 """`Lunf`, in the file's header: `file lunform.state` shows it too."""
@@ -58,7 +59,7 @@ _FORMATS = (
 _WAIT = 30.0
 """Seconds that a reader waits for a commit under way, and a commit for readers; both take milliseconds."""
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_encode_fast = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 def open_sqlite(path: str | Path) -> StateStore:
@@ -371,8 +372,16 @@ def _decode_objects(rows: Sequence[tuple[Any, ...]]) -> dict[InstanceAddress, Re
     return objects
 
 
+def _encode(value: Any) -> str:
+    """Canonical JSON: equal data gives equal text."""
+    try:
+        return _encode_fast(value)
+    except TypeError:  # a fraction: the language's numbers are exact, and `json` has no exact number but int
+        return codec.encode(codec.from_plain(value))
+
+
 def _decode(text: str) -> Any:
-    return _with_tuples(json.loads(text, parse_float=Fraction))
+    return _with_tuples(json.loads(text, parse_float=parse_number))
 
 
 def _with_tuples(value: Any) -> Any:

@@ -178,6 +178,7 @@ class TgtArray:
             lun=int(volume["id"].partition("/")[2] or LUN),
             owner=Owner(**owner) if owner else None,
             grants=tuple(volume["grants"]),
+            chap_username=volume["account"] or None,
         )
 
     def _account(self, volume: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ import pytest
 from planner.execution import scheduler
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Repeated calls come at once, except where a test asks for the real delays."""
+    """Repeated calls come at once."""
     monkeypatch.setattr(scheduler, "_FIRST_DELAY", 0.001)

@@ -34,6 +34,8 @@ from planner.state.store import StateStore
 from planner.steps.graph import StepGraph, Verb
 from tests.world import GIB, HOSTS, POOL, SEED, VOLUME, Steps, World, names, new_run
 
+pytestmark = pytest.mark.usefixtures("short_delays")
+
 PATIENCE = 30.0
 
 

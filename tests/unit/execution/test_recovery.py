@@ -21,6 +21,8 @@ from planner.steps.graph import Step, StepGraph
 from tests.unit.execution.test_executor import VERBS, Instead, life, run
 from tests.world import HOSTS, VOLUME, Steps, World, new_run
 
+pytestmark = pytest.mark.usefixtures("short_delays")
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:

@@ -170,6 +170,21 @@ def test_a_pool_that_is_over_committed_already_keeps_what_it_has() -> None:
     assert place([kept], [full]).assignments[kept.address].pool == "pool.p"
 
 
+def test_a_volume_that_does_not_fit_its_pool_any_more_is_not_moved() -> None:
+    grown = demand("a", size=80 * GIB, prior="pool.p", holds=(10 * GIB, 100))
+    small = replace(candidate("p", size=50 * GIB), status=PoolStatus(50 * GIB, 10 * GIB, 10_000, floors=100))
+    (rejection,) = place([grown], [small, candidate("roomy")]).unplaced[grown.address]
+    assert (rejection.pool, rejection.filter) == ("pool.p", "space")
+    pinned = replace(grown, pin="pool.roomy")
+    assert place([pinned], [small, candidate("roomy")]).assignments[grown.address].pool == "pool.roomy"
+
+
+def test_a_pool_that_left_the_configuration_takes_its_volumes_nowhere() -> None:
+    orphan = demand("a", prior="pool.old", holds=(GIB, 100))
+    (rejection,) = place([orphan], [candidate("new")]).unplaced[orphan.address]
+    assert (rejection.pool, rejection.filter) == ("pool.old", "gone")
+
+
 def test_most_headroom_wins_and_ties_go_to_the_lower_name() -> None:
     placement = place([demand("a")], [candidate("b"), candidate("a"), candidate("c", iops=9_000)])
     assert placement.assignments[InstanceAddress("volume", "a")].pool == "pool.a"
