@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import lunform
+
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "providers/README.md").read_text()
 EXCERPTS = re.findall(r"^```python (\S+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -28,3 +30,9 @@ def test_excerpt_stands_in_the_file(file: str, excerpt: str) -> None:
 def test_linked_files_are_there() -> None:
     for target in re.findall(r"\]\(([^)#\s]+)\)", README):
         assert (ROOT / "providers" / target).exists(), target
+
+
+def test_configuration_is_valid(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```hcl\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (tmp_path / "main.lun.hcl").write_text(f'variable "chap_seed" {{\n  sensitive = true\n}}\n{block}')
+    lunform("validate", directory=tmp_path)
