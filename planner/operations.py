@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,9 @@ def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = Non
     Read a directory's configuration, or `sources` instead of its files. Mistakes come with it and are not raised.
     """
     diagnostics = Diagnostics()
-    if sources is None:
-        sources, found = find_sources(directory)
-        diagnostics.extend(found)
     parse = _parser(directory)
-    module, mistakes = load_module(directory, list(sources), parse, VERSION)
+    find = partial(find_sources, directory) if sources is None else partial(_among, sources)
+    module, mistakes = load_module(find, parse, VERSION)
     diagnostics.extend(mistakes)
     given, mistakes = collect(module, directory, inputs.environment, inputs.command_line, inputs.saved, parse)
     diagnostics.extend(mistakes)
@@ -233,6 +232,11 @@ def _evaluator(directory: Path, module: Module, given: Mapping[str, GivenValue],
 
     functions = standard_functions(directory, plan_time=datetime.now(UTC), planning=planning)
     return Evaluator(module, given, provider_definition, parse_expression, functions)
+
+
+def _among(sources: Sequence[Source], directory: str) -> tuple[list[Source], Diagnostics]:
+    """A saved plan's sources of one directory."""
+    return [source for source in sources if str(Path(source.filename).parent) == directory], Diagnostics()
 
 
 def _parser(directory: Path) -> Parse:

@@ -26,7 +26,7 @@ def evaluate_variable(
     functions: Mapping[str, Function],
     diagnostics: Diagnostics,
 ) -> Value:
-    """The root's variable: what was given, or its default. Unknown, with a diagnostic, where there is none that fits."""
+    """The root's variable: what was given, or its default. Unknown, with a diagnostic, where none fits."""
     type = _type(variable, diagnostics)
     value = _given(variable, given, type, parse, functions, diagnostics)
     origin = f" (from {given.origin})" if given else ""
