@@ -459,7 +459,8 @@ class _Execution:
 
 
 def _about(step: Step) -> str:
-    """The pool, or the VM and its host."""
-    if "vm" in step.arguments:
-        return f"{step.arguments['vm']} on {step.arguments['host']}"
-    return str(step.arguments.get("pool", ""))
+    """The VM and its host, the host, or the pool."""
+    arguments = step.arguments
+    if "vm" in arguments:
+        return f"{arguments['vm']} on {arguments['host']}"
+    return str(arguments.get("host") or arguments.get("pool", ""))

@@ -273,7 +273,11 @@ class StorageProvider(Protocol):
         ...
 
     def poll(self, job: str) -> Reply[Any]:
-        """Where a pending call stands; its value is what the call itself would have given."""
+        """
+        Where a pending call stands; its value is what the call itself would have given, and so are its errors.
+
+        Raises Missing also when the job is not known any more: what became of it is then to be looked up.
+        """
         ...
 
     def close(self) -> None: ...

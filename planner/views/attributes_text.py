@@ -31,6 +31,7 @@ _HOLDERS = {
     "none": "held by nobody",
 }
 _INDENT = 6
+_VALUES_INDENT = _INDENT + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def notes(assignment: Assignment) -> dict[str, str]:
 def rows_of(symbol: str, named: Mapping[str, Any], notes: Mapping[str, str]) -> list[Row]:
     """A row for each value; those that only apply will know share one."""
     rows = [
-        Row(symbol, name, full(value, _INDENT), notes.get(name, ""))
+        Row(symbol, name, full(value, _VALUES_INDENT), notes.get(name, ""))
         for name, value in named.items()
         if not isinstance(value, Unknown)
     ]
@@ -112,17 +113,17 @@ def changed_rows(
             remark = "forces replacement" + (f"; {remark}" if remark else "")
         if had == gets:
             if name in shown:
-                rows.append(Row(" ", name, full(gets, _INDENT)))
+                rows.append(Row(" ", name, full(gets, _VALUES_INDENT), remark))
             else:
                 same += 1
         elif made_anew and isinstance(gets, Unknown) and name not in forcing:
             later.append(name)
         elif had is None:
-            rows.append(Row("+", name, full(gets, _INDENT), remark))
+            rows.append(Row("+", name, full(gets, _VALUES_INDENT), remark))
         elif gets is None:
-            rows.append(Row("-", name, full(had, _INDENT), remark))
+            rows.append(Row("-", name, full(had, _VALUES_INDENT), remark))
         else:
-            rows.append(Row("~", name, difference(had, gets, style, _INDENT), remark))
+            rows.append(Row("~", name, difference(had, gets, style, _VALUES_INDENT), remark))
     rows.extend(_known_later(later))
     if same:
         rows.append(Row("#", "", hidden(same, "attribute").removeprefix("# ")))
@@ -170,12 +171,12 @@ def row_lines(rows: Sequence[Row], style: Style) -> list[str]:
             continue
         if at >= run and row.note:
             run = next((n for n in range(at, len(rows)) if not rows[n].note), len(rows))
-            note_column = max(len(other.text) for other in rows[at:run] if "\n" not in other.text or other is row)
+            note_column = max(len(other.text) for other in rows[at:run])
         symbol = mark[row.symbol](row.symbol) if row.symbol in mark else " "
         line = f"{' ' * _INDENT}{symbol} {row.name:{width}} = {row.text}"
         if row.note:
             said = style.warning if row.note == _HOLDERS["none"] or "replacement" in row.note else style.dim
-            line += " " * max(note_column - len(row.text), 0) + "  " + said(f"# {row.note}")
+            line += " " * (note_column - len(row.text) + 2) + said(f"# {row.note}")
         lines.append(line)
     return lines
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from planner.planning.plan import Action, Change, Drift, OutputChange, Plan
 from planner.resources.catalog import RESOURCE_TYPES
 from planner.resources.volume import attach_blocks
-from planner.state.model import Attributes, OutputValue
-from planner.units import approximate_size, parse_size
+from planner.state.model import OutputValue
 from planner.values.marks import Sensitive
 from planner.views.attributes_text import (
     FIGURES,
@@ -26,6 +24,7 @@ from planner.views.attributes_text import (
     rows_of,
     values,
 )
+from planner.views.plan_summary import render_summary, table
 from planner.views.steps_text import order_text
 from planner.views.style import Style
 from planner.views.values_text import Bare, difference, full, inline
@@ -67,7 +66,7 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True) -> str:
             else "No changes. Your storage matches the configuration."
         )
         return "\n\n".join(filter(None, [settled, style.bold(nothing)])) + "\n"
-    summary = _summary(plan, style)
+    summary = render_summary(plan, style)
     sections = [
         summary,
         _legend(changes, style),
@@ -79,63 +78,6 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True) -> str:
         summary,
     ]
     return "\n\n".join(filter(None, sections)) + "\n"
-
-
-def change_counts(plan: Plan) -> dict[str, int]:
-    """How many objects are added, changed, destroyed and forgotten; a replaced one is added and destroyed."""
-    replaced = plan.count(Action.REPLACE)
-    return {
-        "add": plan.count(Action.CREATE) + replaced,
-        "change": plan.count(Action.UPDATE),
-        "destroy": plan.count(Action.DELETE) + replaced,
-        "forget": plan.count(Action.FORGET),
-    }
-
-
-# -- summary --
-
-
-@dataclass(slots=True)
-class _Totals:
-    """What a plan adds to a pool, or takes from it: volumes, bytes, and the sum of floors."""
-
-    volumes: int = 0
-    size: int = 0
-    floors: int = 0
-
-    def add(self, attributes: Attributes | None, times: int) -> None:
-        if attributes is not None:
-            self.volumes += times
-            self.size += times * parse_size(attributes["size"])
-            self.floors += times * (attributes.get("min_iops") or 0)
-
-    def texts(self) -> tuple[str, str, str]:
-        """Each with its sign; empty for one that stays as it is."""
-        volumes = f"{self.volumes:+d} volume{'s' if abs(self.volumes) > 1 else ''}"
-        size = f"{'-' if self.size < 0 else '+'}{approximate_size(abs(self.size))}"
-        floors = f"{self.floors:+d} IOPS of floors"
-        return volumes if self.volumes else "", size if self.size else "", floors if self.floors else ""
-
-
-def _summary(plan: Plan, style: Style) -> str:
-    counts = change_counts(plan)
-    forget = counts.pop("forget")
-    texts = [f"{count} to {verb}" for verb, count in counts.items()] + ([f"{forget} to forget"] if forget else [])
-    lines = [style.bold(f"Plan: {', '.join(texts)}.")]
-    by_pool: dict[str, _Totals] = defaultdict(_Totals)
-    for change in plan.changes:
-        if change.address.type == "volume" and change.action not in (Action.NO_OP, Action.FORGET):
-            for attributes, times in ((change.before, -1), (change.after, 1)):
-                if attributes is not None:
-                    by_pool[attributes["pool"]].add(attributes, times)
-    totals = {pool: total for pool, total in sorted(by_pool.items()) if total != _Totals()}
-    whole = _Totals(*(sum(getattr(t, name) for t in totals.values()) for name in ("volumes", "size", "floors")))
-    if totals:
-        where = f" on {next(iter(totals))}" if len(totals) == 1 else f" on {len(totals)} pools"
-        lines.append(f"Storage: {', '.join(filter(None, whole.texts())) or 'the same'}{where}.")
-    if len(totals) > 1:
-        lines.extend(_table((f"  {pool}", *total.texts()) for pool, total in totals.items()))
-    return "\n".join(lines)
 
 
 def _legend(changes: Sequence[Change], style: Style) -> str:
@@ -190,13 +132,15 @@ def _rows(change: Change, style: Style) -> list[Row]:
         return [*rows_of(symbol, own | values(type, before), {}), *disk_rows(symbol, before)]
     if before is None or after is None:
         return []
+    if change.action is Action.UPDATE:
+        said.pop("pool", None)  # it stays
     rows = changed_rows(
         own | values(type, before),
         own | values(type, after),
         said,
         style,
         forcing=[FIGURES.get(path, path) for path in change.replace_paths],
-        shown=("provider", "pool", "size"),
+        shown=("provider", "pool", "size", *FIGURES.values()),
         made_anew=change.action is Action.REPLACE,
     )
     return _remarks_last([*rows, *changed_disk_rows(before, after)])
@@ -270,7 +214,7 @@ def _refused_pools(changes: Sequence[Change], style: Style) -> str:
         (first, reason), others = volumes[0], len(volumes) - 1
         whom = f"for {first.address}" + (f" and {others} more" if others else "")
         rows.append((f"  {pool}", filter, whom, reason))
-    return "\n".join([style.bold("Pools that were refused:"), *_table(rows)])
+    return "\n".join([style.bold("Pools that were refused:"), *table(rows)])
 
 
 def _outputs(plan: Plan, style: Style) -> str:
@@ -310,7 +254,7 @@ def _data_loss(changes: Sequence[Change], style: Style) -> str:
         disks = ", ".join(f"{block['vm']} on {block['host']}" for block in attach_blocks(before) if block["vm"])
         rows.append((f"  {change.address}", before["size"], how, f"attached to {disks}" if disks else "not attached"))
     number = f"{len(lost)} volume{'s' if len(lost) > 1 else ''}"
-    return "\n".join([style.error(f"DATA LOSS: {number} will be destroyed"), *_table(rows)])
+    return "\n".join([style.error(f"DATA LOSS: {number} will be destroyed"), *table(rows)])
 
 
 # -- text --
@@ -324,10 +268,3 @@ def _marks(style: Style) -> dict[Action, Callable[[str], str]]:
         Action.DELETE: style.destroy,
         Action.FORGET: style.dim,
     }
-
-
-def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Columns two spaces apart."""
-    table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]

@@ -8,7 +8,7 @@ from typing import Any
 
 from planner.addresses import InstanceAddress, ModulePath, ProviderAddress, module_text
 from planner.resources.volume import visible
-from planner.state.model import Attributes, OutputValue, Snapshot
+from planner.state.model import Attributes, OutputValue, RecordedObject, Snapshot
 from planner.values.marks import Sensitive, Unknown
 from planner.version import VERSION
 
@@ -19,27 +19,27 @@ NO_PROVIDER = "lunform"
 def state_to_json(snapshot: Snapshot) -> dict[str, Any]:
     """What is recorded; of sensitive outputs only that they are there. `lineage`, `serial` and `protected` are ours."""
     objects = sorted(snapshot.objects.values(), key=lambda object: object.address)
-    pools = {str(object.address): object.provider for object in objects}
-    resources = [
-        (
-            object.address,
-            {
-                **resource_json(object.address, provider_name(object.provider, object.attributes, pools)),
-                "schema_version": 0,
-                "values": plain(shown(object.address.type, object.attributes)),
-                "sensitive_values": {},
-                "depends_on": [str(address) for address in object.dependencies],
-                "protected": object.protected,
-            },
-        )
-        for object in objects
-    ]
     return {
         "format_version": "1.0",
         "lunform_version": VERSION,
         "lineage": snapshot.lineage,
         "serial": snapshot.serial,
-        "values": {"outputs": outputs_json(snapshot.outputs), "root_module": module_tree(resources)},
+        "values": {
+            "outputs": outputs_json(snapshot.outputs),
+            "root_module": module_tree((object.address, object_to_json(object)) for object in objects),
+        },
+    }
+
+
+def object_to_json(object: RecordedObject) -> dict[str, Any]:
+    """One recorded object, as it is in the state's JSON."""
+    return {
+        **resource_json(object.address, str(object.provider or NO_PROVIDER)),
+        "schema_version": 0,
+        "values": plain(shown(object.address.type, object.attributes)),
+        "sensitive_values": {},
+        "depends_on": [str(address) for address in object.dependencies],
+        "protected": object.protected,
     }
 
 

@@ -219,7 +219,8 @@ def _plain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        match error.sqlite_errorcode & 0xFF:  # the rest of it is further detail
+        # The module's own errors, such as a use after `close`, have no code; the upper bits are further detail.
+        match getattr(error, "sqlite_errorcode", 0) & 0xFF:
             case sqlite3.SQLITE_BUSY:
                 sentence = f"Other processes held {path} for {_BUSY_TIMEOUT:.0f} s."
                 raise Retryable("The sandbox is busy", sentence) from error

@@ -4,6 +4,8 @@ Changes, and those that take their time.
 A change that takes its time is a row in the file: what was asked, when it is due, and its answer once it has one. It
 takes effect by itself: whichever call, of whatever process, comes first after its time carries out what is due before
 doing anything else. So a killed client's jobs go on, as they would on an array.
+
+What a change makes is listed from the start, and only the answer takes its time: a killed client must find it.
 """
 
 from __future__ import annotations
@@ -75,23 +77,14 @@ def change(connection: sqlite3.Connection, identity: str, request: Change, after
     Carry a change out, or queue it to take effect in `after` seconds where that is more than 0.
 
     What is refused now is refused at once. What has come in between is met when the job is due, and told by `poll`.
-    What is made is there at once, and only its answer comes later: a killed client must find it in the listing.
     """
-    effect = _EFFECTS[type(request)]
     if after <= 0:
-        return Done(effect(connection, identity, request))
-    if isinstance(request, _MAKING):
-        answer = _dump({"value": effect(connection, identity, request)})
-        return _queue(connection, request, after, answer)
-    connection.execute("SAVEPOINT rehearsal")
-    try:
-        effect(connection, identity, request)
-    finally:
-        connection.execute("ROLLBACK TO rehearsal")
-    return _queue(connection, request, after, None)
-
-
-def _queue(connection: sqlite3.Connection, request: Change, after: float, answer: str | None) -> Pending:
+        return Done(_EFFECTS[type(request)](connection, identity, request))
+    connection.execute("SAVEPOINT trial")
+    value = _EFFECTS[type(request)](connection, identity, request)
+    answer = _dump({"value": value}) if isinstance(request, _MAKING) else None
+    if answer is None:
+        connection.execute("ROLLBACK TO trial")
     cursor = connection.execute(
         "INSERT INTO job (request, due, answer) VALUES (?, ?, ?)", (_dump(request), time.time() + after, answer)
     )

@@ -36,7 +36,9 @@ PROVIDER = ProviderDefinition(
     settings=(
         Argument("portal", required=True, summary='Where initiators reach the target: "192.0.2.10:3260".'),
         Argument("control_port", NUMBER, "Of the tgtd to use (`tgtd -C`). Left out: 0, the system's own."),
-        Argument("ssh", summary='Destination for ssh, such as "root@box". Left out: tgtd runs on this machine.'),
+        Argument(
+            "ssh", summary='Destination for ssh, such as "root@box", which has Python 3.10. Left out: this machine.'
+        ),
         Argument(
             "chap_key",
             summary="CHAP secrets are derived from it; 16 characters or more. Left out: LUNFORM_TGT_CHAP_KEY.",

@@ -24,7 +24,7 @@ from typing import Any
 from providers.tgt.daemon import Daemon
 from providers.tgt.machine import BoxError, LocalMachine, Machine
 from providers.tgt.record import LUN, Grant, Pool, Record
-from providers.tgt.show import Target, parse_targets
+from providers.tgt.show import Lun, Target, find_target, parse_targets
 
 LOGOUT_GRACE = 2.0
 """Seconds that a session may outlast the grant that was taken from it: QEMU logs out a moment after a detach."""
@@ -114,10 +114,11 @@ class Box:
             accounts: CHAP user and password by volume, for the volumes to restore.
         """
         with self._locked() as pool:
+            targets = self._daemon.show()
             for iqn, (account, password) in accounts.items():
                 record = pool.find(iqn)
                 if record is not None and not record.deleting:
-                    self._serve(pool, record, account, password)
+                    self._serve(pool, record, find_target(targets, iqn), account, password)
 
     def create(
         self,
@@ -138,12 +139,11 @@ class Box:
             if record is None:
                 record = pool.write(Record(iqn, name, size, thin, owner, qos, metadata, account))
             try:
-                record = self._serve(pool, record, account, password)
+                return _describe(*self._serve(pool, record, None, account, password))
             except (BoxError, OSError):
                 if not record.made:
-                    self._remove(pool, record)
+                    self._remove(pool, record, self._daemon.find(record.iqn))
                 raise
-            return _describe(record, self._daemon.find(record.iqn))
 
     def resize(self, iqn: str, size: int, account: str, password: str) -> dict[str, Any]:
         with self._locked() as pool:
@@ -154,13 +154,13 @@ class Box:
                     "A volume cannot shrink",
                     f"{record.name} has {record.size} bytes, {size} were asked for. What lies beyond would be lost.",
                 )
+            target = self._daemon.find(iqn)
             try:
                 grown = record if size == record.size else pool.write(replace(record, size=size))
-                record = self._serve(pool, grown, account, password)
+                return _describe(*self._serve(pool, grown, target, account, password))
             except OSError:
                 pool.write(record)  # there is no room for it, and will not be later either
                 raise
-            return _describe(record, self._daemon.find(iqn))
 
     def update_qos(self, iqn: str, qos: Mapping[str, int] | None) -> dict[str, Any]:
         """Only remembered: tgtd holds no such figure."""
@@ -182,18 +182,17 @@ class Box:
                     raise BoxError("Rejected", f"The volume {record.name} is in use", f"Logged in: {users}.")
                 time.sleep(0.02)
                 target = self._daemon.find(iqn)
-            self._remove(pool, pool.write(replace(record, deleting=True)))
+            self._remove(pool, pool.write(replace(record, deleting=True)), target)
 
     def grant(self, iqn: str, name: str, entry: str, account: str, password: str) -> dict[str, Any]:
         with self._locked() as pool:
             record = self._find(pool, iqn)
-            others = tuple(grant for grant in record.grants if grant.entry != entry)
-            if others == record.grants:
-                # The account is settled while nobody is in: it may still change then, see `_serve_account`.
-                record = self._serve(pool, record, account, password)
-                record = pool.write(replace(record, grants=(*others, Grant(name, entry))))
-            record = self._serve(pool, record, account, password)
-            return _describe(record, self._daemon.find(iqn))
+            target = self._daemon.find(iqn)
+            if all(grant.entry != entry for grant in record.grants):
+                # The account is settled while nobody new is in: see `_serve_account`.
+                record, target = self._serve(pool, record, target, account, password)
+                record = pool.write(replace(record, grants=(*record.grants, Grant(name, entry))))
+            return _describe(*self._serve(pool, record, target, account, password))
 
     def revoke(self, iqn: str, entry: str) -> None:
         """Also ends the sessions of whoever was let in by `entry`."""
@@ -211,12 +210,20 @@ class Box:
                 theirs = [session for session in now.sessions if entry in (session.initiator, session.address)]
                 self._daemon.close_sessions(now, theirs)
 
-    def _serve(self, pool: Pool, record: Record, account: str, password: str) -> Record:
+    def _serve(
+        self, pool: Pool, record: Record, target: Target | None, account: str, password: str
+    ) -> tuple[Record, Target]:
         """
-        Make tgtd have what the record says, and return the record as it is then.
+        Make tgtd have what the record says.
 
         Logins are put off until all of it is there: an initiator that comes back after a restart of tgtd waits, instead
         of finding a target without its LUN and failing its guest's I/O.
+
+        Args:
+            target: as tgtd has it now; None where it has none, or where that is not known.
+
+        Returns:
+            record and target as they are then.
         """
         path = pool.backing_file(record.iqn)
         if not path.exists() and record.made:
@@ -225,7 +232,6 @@ class Box:
                 f"The data of the volume {record.name} are gone",
                 f"{path} does not exist on the storage box. Bring it back, or move its record away as well.",
             )
-        target = self._daemon.find(record.iqn)
         if target is None:
             # From the intent, so that it is rarely taken and mostly the same after a restart.
             target = self._daemon.create_target(record.iqn, 1 + int(record.owner["intent"][:7], 16))
@@ -244,13 +250,19 @@ class Box:
             self._daemon.identify_lun(target, LUN, record.serial)
         if lun is not None and record.served != size:
             self._daemon.reopen_lun(target, LUN, str(path))
-        for grant in record.grants:
-            if grant.entry not in target.acl:
-                self._daemon.let_in(target, grant.entry)
+        missing = tuple(grant.entry for grant in record.grants if grant.entry not in target.acl)
+        for entry in missing:
+            self._daemon.let_in(target, entry)
         if lun is None or not target.ready:
             self._daemon.set_ready(target, True)
         served = replace(record, account=account, served=size, made=True)
-        return record if served == record else pool.write(served)
+        return record if served == record else pool.write(served), replace(
+            target,
+            ready=True,
+            luns=(Lun(LUN, str(path), record.serial),),
+            accounts=(account,),
+            acl=(*target.acl, *missing),
+        )
 
     def _serve_account(self, record: Record, target: Target, account: str, password: str) -> None:
         """
@@ -280,8 +292,7 @@ class Box:
         self._daemon.add_account(account, password)
         self._daemon.bind_account(target, account)
 
-    def _remove(self, pool: Pool, record: Record) -> None:
-        target = self._daemon.find(record.iqn)
+    def _remove(self, pool: Pool, record: Record, target: Target | None) -> None:
         if target is not None:
             self._daemon.delete_target(target)
         self._daemon.delete_account(record.account)
@@ -307,7 +318,7 @@ class Box:
         descriptor = os.open(pool.directory / ".lunform.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self._daemon.show()
+            self._daemon.check()
             try:
                 yield pool
             except BoxError as error:

@@ -12,6 +12,7 @@ whatever a crash or a reboot leaves can be finished or put back from it. It hold
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -99,8 +100,9 @@ class Pool:
 
     def find_intent(self, intent: str) -> Record | None:
         """The volume that the create with this intent made or began."""
-        path = next(self.directory.glob(f"*-{intent}.json"), None)
-        return self._read(path) if path is not None else None
+        with os.scandir(self.directory) as entries:
+            paths = [entry.path for entry in entries if entry.name.endswith(f"-{intent}.json")]
+        return self._read(Path(paths[0])) if paths else None
 
     def backing_file(self, iqn: str) -> Path:
         return self._path(iqn, ".img")

@@ -147,5 +147,8 @@ class Guest:
     def measure_iops(self, device: str, requests: int) -> float:
         """Writes of 4 KiB per second, one at a time, past the guest's cache; by this machine's clock."""
         began = time.monotonic()
-        self.run(f"dd if=/dev/zero of=/dev/{device} bs=4096 count={requests} oflag=direct conv=notrunc 2>/dev/null")
+        self.make_requests(device, requests)
         return requests / (time.monotonic() - began)
+
+    def make_requests(self, device: str, requests: int) -> None:
+        self.run(f"dd if=/dev/zero of=/dev/{device} bs=4096 count={requests} oflag=direct conv=notrunc 2>/dev/null")

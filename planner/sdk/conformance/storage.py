@@ -21,6 +21,7 @@ from planner.sdk.storage import (
     Endpoint,
     GrantAccess,
     Owner,
+    Pending,
     PoolSpec,
     Qos,
     Reply,
@@ -451,7 +452,8 @@ class StorageConformance:
         assert finish(other, other.poll(reply.job), array.deadline) == volume, "a job may be asked again"
 
     def test_poll_of_an_unknown_job_raises(self, array: ArrayUnderTest) -> None:
-        with pytest.raises(ProviderError):
+        has_jobs = isinstance(array.provider.create_async(array.request()), Pending)
+        with pytest.raises(Missing if has_jobs else ProviderError):
             array.provider.poll("no-such-job")
 
     def test_threads_share_a_provider(self, array: ArrayUnderTest) -> None:

@@ -32,7 +32,15 @@ def first_apply() -> Plan:
     """Everything is new, on two pools; one volume is opened to a host without a VM."""
     tags = Rejection("pool.east-hdd", "tags", "it lacks the tag ssd (it has hdd)")
     full = Rejection(WEST, "iops", "floor 5000 asked, 1000 of 9000 IOPS left")
-    shared = wanted("backup", WEST, "1TiB", min_iops=0, max_iops=2000, burst_iops=2000, metadata={"team": "media"})
+    shared = wanted(
+        "backup",
+        WEST,
+        "1TiB",
+        min_iops=0,
+        max_iops=2000,
+        burst_iops=2000,
+        metadata={"team": "media", "purpose": "backups of the databases", "owner": "ann@example.com", "until": "2031"},
+    )
     by_two = Enforcement("", "hypervisor", "")
     return plan(
         change(
