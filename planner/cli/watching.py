@@ -44,7 +44,8 @@ def apply_progress(plan: Plan, terminal: Terminal) -> Iterator[Observer]:
     else:
         from planner.views.progress import PlainProgress
 
-        yield PlainProgress(terminal.result, terminal.style)
+        with PlainProgress(terminal.result, terminal.style) as plain:
+            yield plain
 
 
 @contextmanager
@@ -56,8 +57,6 @@ def stopping(stop: Stop) -> Iterator[None]:
     """
 
     def ask(number: int, frame: FrameType | None) -> None:
-        if stop.requests == 0:
-            sys.stderr.write("\nStopping: what runs is let end, nothing new is started. Again to leave at once.\n")
         stop.request()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}

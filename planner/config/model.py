@@ -88,6 +88,30 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class ModuleCall:
+    """
+    A `module` block.
+
+    Attributes:
+        source: where the module is, as written.
+        body: the values it gives to the module's variables.
+        providers: what the module calls a provider, by what the caller calls it.
+        module: the module itself; None where it could not be loaded, which was reported.
+    """
+
+    name: str
+    source: str
+    body: ast.Body
+    count: ast.Expression | None
+    for_each: ast.Expression | None
+    depends_on: tuple[ast.Expression, ...]
+    providers: Mapping[str, ProviderAddress]
+    module: Module | None
+    source_range: SourceRange
+    range: SourceRange
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The `lunform` block: where state is kept."""
 
@@ -98,7 +122,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """One directory's configuration."""
+    """One directory's configuration. `directory` is as seen from the root module's."""
 
     directory: str
     settings: Settings = field(default_factory=Settings)
@@ -107,4 +131,5 @@ class Module:
     outputs: Mapping[str, Output] = field(default_factory=dict)
     providers: Mapping[ProviderAddress, ProviderBlock] = field(default_factory=dict)
     resources: Mapping[tuple[str, str], Resource] = field(default_factory=dict)
+    calls: Mapping[str, ModuleCall] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()

@@ -105,7 +105,7 @@ def evaluate_body(body: CompiledBody, scope: Scope, diagnostics: Diagnostics, st
     The values of all arguments and nested blocks. What cannot be evaluated is a diagnostic, and Unknown.
 
     Args:
-        stored: the values will be recorded, so a sensitive one is refused unless its argument is declared so.
+        stored: the values will be recorded, so a sensitive one is refused.
     """
     values = dict(body.absent)
     for item in body.arguments:
@@ -137,7 +137,7 @@ class _Unsuitable(Exception):
 
 def _plain(argument: Argument, value: Value, stored: bool) -> Any:
     value, is_sensitive = unmark_deep(value)
-    if is_sensitive and stored and not argument.sensitive:
+    if is_sensitive and stored:
         raise _Unsuitable(
             f'"{argument.name}" is kept in the state, where nothing sensitive may be, and this value is'
             " sensitive. Use a value that is not, or nonsensitive() if it may be seen."

@@ -1,5 +1,5 @@
 """
-Declared configuration to resource graph.
+Runs a compiled program: declared configuration to resource graph.
 
 Values are worked out in the order of the references between blocks. What only planning or apply knows of a resource is
 asked of a `ValueOf`, so the same evaluator serves before placement, while planning, and after apply. A mistake becomes
@@ -8,32 +8,35 @@ a diagnostic and an unknown value, and the rest goes on: one run reports them al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from planner.addresses import InstanceAddress, InstanceKey, ProviderAddress, ResourceAddress, parse_provider
-from planner.config.model import Module, Resource
+from planner.addresses import (
+    InstanceAddress,
+    InstanceKey,
+    ModulePath,
+    ModuleStep,
+    ProviderAddress,
+    ResourceAddress,
+    parse_provider,
+)
+from planner.config.model import Module
 from planner.config.variables import GivenValue, ParseExpression
-from planner.dependency import CycleError, DependencyGraph
-from planner.diagnostics import Diagnostics, SourceRange, did_you_mean
-from planner.evaluation.arguments import CompiledBody, compile_body, evaluate_body, merge_copies
-from planner.evaluation.compiler import Compiled, compile_expression
+from planner.diagnostics import Diagnostics
+from planner.evaluation.arguments import evaluate_body, merge_copies
+from planner.evaluation.compiler import Compiled
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
-from planner.evaluation.inputs import evaluate_variable
-from planner.evaluation.references import Reference, references
+from planner.evaluation.inputs import check_variable, evaluate_variable
+from planner.evaluation.program import Definitions, Node, StaticPath, compile_program
 from planner.evaluation.resource_graph import DesiredOutput, ResourceGraph, ResourceInstance
-from planner.resources.catalog import PROVIDED, RESOURCE_TYPES
-from planner.resources.schema import ResourceType
-from planner.sdk.provider import ProviderDefinition
+from planner.syntax import ast
 from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
-from planner.values.marks import UNKNOWN, Unknown, has_sensitive
+from planner.values.marks import UNKNOWN, Unknown, has_sensitive, mark_sensitive
 from planner.values.show import short_text
-from planner.values.types import NUMBER, ListValue, MapValue, SetValue, Value
-
-ROOTS = ("var", "local", "each", "count", "path", "lunform")
+from planner.values.types import NULL, NUMBER, ListValue, MapValue, SetValue, Value
 
 
 class ValueOf(Protocol):
@@ -42,34 +45,12 @@ class ValueOf(Protocol):
     def __call__(self, instance: ResourceInstance) -> Mapping[str, Any]: ...
 
 
-Definitions = Callable[[str], ProviderDefinition | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One thing with a value: `kind` is "var", "local", "provider", "output", or a resource type."""
-
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}.{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledResource:
-    type: ResourceType
-    body: CompiledBody
-    copies: Compiled | None
-    dependencies: tuple[InstanceAddress, ...]
-
-
 class Evaluator:
     """
-    A module's blocks, compiled and in order.
+    A module tree, ready to be evaluated.
 
     Attributes:
-        diagnostics: mistakes that need no values to be seen: unknown names, unknown arguments, cycles.
+        program: the compiled blocks; its diagnostics need no values to be seen.
     """
 
     def __init__(
@@ -80,32 +61,18 @@ class Evaluator:
         parse_expression: ParseExpression,
         functions: Mapping[str, Function],
         *,
-        directory: str = ".",
         workspace: str = "default",
     ) -> None:
         self.module = module
         self.given = given
-        self.definitions = definitions
         self.parse_expression = parse_expression
         self.functions = functions
-        self.directory = directory
         self.workspace = workspace
-        self.diagnostics = Diagnostics()
-        self.expressions: dict[Node, Compiled] = {}
-        self.resources: dict[Node, CompiledResource] = {}
-        self.provider_bodies: dict[Node, CompiledBody] = {}
-        self._graph: DependencyGraph[Node] = DependencyGraph()
-        self._ranges: dict[Node, SourceRange] = {}
-        self._edges: dict[tuple[Node, Node], SourceRange] = {}
-        self._build()
-        try:
-            self.order = self._graph.order()
-            volumes = [node for node in self.order if node.kind == "volume"]
-            self.after_volumes = self._graph.downstream(volumes)
-        except CycleError as error:
-            self._report_cycle(error)
-            self.order = []
-            self.after_volumes = set()
+        self.program = compile_program(module, functions, definitions)
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        return self.program.diagnostics
 
     def evaluate(self, value_of: ValueOf, before: Evaluated | None = None) -> Evaluated:
         """
@@ -120,190 +87,12 @@ class Evaluator:
 
     def edges(self) -> list[tuple[str, str]]:
         """(needing, needed) pairs of blocks, sorted."""
-        return sorted((str(needing), str(needed)) for needing, needed in self._edges)
-
-    # -- compiling --
-
-    def _build(self) -> None:
-        module = self.module
-        for variable in module.variables.values():
-            node = self._node("var", variable.name, variable.range)
-            self._graph.add(node)
-        for local in module.locals.values():
-            node = self._node("local", local.name, local.range)
-            self._expression(node, local.value, ())
-        for provider in module.providers.values():
-            node = self._node("provider", str(provider.address), provider.range)
-            self._needs(node, references(provider.body), ())
-            definition = self._definition(provider.address, provider.range)
-            if definition is not None:
-                self.provider_bodies[node] = compile_body(
-                    provider.body,
-                    definition.settings,
-                    (),
-                    f'provider "{provider.address.name}"',
-                    provider.range,
-                    ("alias",),
-                    self.functions,
-                    self.diagnostics,
-                )
-        for resource in module.resources.values():
-            self._resource(resource)
-        for output in module.outputs.values():
-            node = self._node("output", output.name, output.range)
-            self._expression(node, output.value, ())
-            for dependency in output.depends_on:
-                self._needs(node, references(dependency), ())
-
-    def _resource(self, resource: Resource) -> None:
-        node = self._node(resource.type, resource.name, resource.range)
-        copies = resource.for_each or resource.count
-        special = ("each",) if resource.for_each else ("count",) if resource.count else ()
-        found = list(references(resource.body))
-        self._needs(node, found, special)
-        compiled_copies = None
-        if copies is not None:
-            found_in_copies = list(references(copies))
-            self._needs(node, found_in_copies, ())
-            found += found_in_copies
-            compiled_copies = compile_expression(copies, self.functions)
-        explicit = [reference for item in resource.depends_on for reference in references(item)]
-        self._needs(node, explicit, ())
-        found += explicit
-        type = RESOURCE_TYPES[resource.type]
-        if resource.type in PROVIDED:
-            type = self._with_provider_arguments(resource, type, node)
-        extra = ("count", "for_each", "depends_on", *(("provider",) if resource.type in PROVIDED else ()))
-        body = compile_body(
-            resource.body,
-            type.arguments,
-            type.blocks,
-            f'{resource.type} "{resource.name}"',
-            resource.range,
-            extra,
-            self.functions,
-            self.diagnostics,
-        )
-        dependencies = sorted(
-            {address for reference in found if (address := _dependency(reference, self.module)) is not None}
-        )
-        self.resources[node] = CompiledResource(type, body, compiled_copies, tuple(dependencies))
-
-    def _with_provider_arguments(self, resource: Resource, type: ResourceType, node: Node) -> ResourceType:
-        address = resource.provider
-        if address is None:
-            if resource.provider_range is None:
-                self.diagnostics.error(
-                    "Missing required argument",
-                    f'{resource.type} "{resource.name}" needs the argument "provider".',
-                    resource.range,
-                )
-            return type
-        definition = self._definition(address, resource.provider_range or resource.range)
-        if definition is None:
-            return type
-        if address in self.module.providers:
-            self._graph.add(node, [Node("provider", str(address))])
-        elif address.alias is not None:
-            declared = [str(known) for known in self.module.providers]
-            self.diagnostics.error(
-                "Undeclared provider configuration",
-                f'There is no provider "{address.name}" block with alias = "{address.alias}".'
-                f"{did_you_mean(str(address), declared)}",
-                resource.provider_range,
-            )
-        kind = definition.open_storage if resource.type == "pool" else definition.open_hypervisor
-        if kind is None:
-            word = "storage" if resource.type == "pool" else "hypervisors"
-            self.diagnostics.error(
-                "Unsuitable provider",
-                f'The provider "{address.name}" does not do {word}, so a {resource.type} cannot use it.',
-                resource.provider_range,
-            )
-        extra = definition.pool_arguments if resource.type == "pool" else definition.host_arguments
-        return replace(type, arguments=(*type.arguments, *extra))
-
-    def _definition(self, address: ProviderAddress, range: SourceRange) -> ProviderDefinition | None:
-        definition = self.definitions(address.name)
-        if definition is None:
-            self.diagnostics.error(
-                "Unknown provider",
-                f'No installed provider has the name "{address.name}". "lunform providers" lists those that are'
-                " installed.",
-                range,
-            )
-        return definition
-
-    def _node(self, kind: str, name: str, range: SourceRange) -> Node:
-        node = Node(kind, name)
-        self._ranges[node] = range
-        self._graph.add(node)
-        return node
-
-    def _expression(self, node: Node, expression: Any, special: tuple[str, ...]) -> None:
-        self._needs(node, references(expression), special)
-        self.expressions[node] = compile_expression(expression, self.functions)
-
-    def _needs(self, node: Node, found: Iterable[Reference], special: tuple[str, ...]) -> None:
-        """Draw edges for references; report those to nothing."""
-        for reference in found:
-            if reference.root in ("path", "lunform", *special):
-                continue
-            target = Node(reference.root, reference.name)
-            if self._exists(target):
-                self._graph.add(node, [target])
-                self._edges.setdefault((node, target), reference.range)
-            else:
-                self._report_unknown(reference)
-
-    def _exists(self, node: Node) -> bool:
-        match node.kind:
-            case "var":
-                return node.name in self.module.variables
-            case "local":
-                return node.name in self.module.locals
-            case _:
-                return (node.kind, node.name) in self.module.resources
-
-    def _report_unknown(self, reference: Reference) -> None:
-        root, name = reference.root, reference.name
-        if root in ("var", "local"):
-            known = self.module.variables if root == "var" else self.module.locals
-            what, how = ("variable", f'variable "{name}" {{}}') if root == "var" else ("local value", "a locals block")
-            detail = f'There is no {what} "{name}". Declare it with {how}.{did_you_mean(name, known)}'
-        elif root in ("each", "count"):
-            argument = "for_each" if root == "each" else "count"
-            detail = f'"{root}.{name}" has a value only in a block with {argument}.'
-        elif root in RESOURCE_TYPES:
-            known_names = [n for t, n in self.module.resources if t == root]
-            detail = f'There is no {root} "{name}" in this configuration.{did_you_mean(name, known_names)}'
-        elif not name:
-            detail = (
-                f"A bare word refers to something, and nothing is called {root}. If a text is meant, put it in quotes:"
-                f' "{root}".'
-            )
-        else:
-            detail = f'Nothing is called "{root}".{did_you_mean(root, [*ROOTS, *RESOURCE_TYPES])}'
-        self.diagnostics.error("Reference to something undeclared", detail, reference.range)
-
-    def _report_cycle(self, error: CycleError) -> None:
-        path: list[Node] = [node for node in error.path if isinstance(node, Node)]
-        related = []
-        for node, need in zip(path, [*path[1:], path[0]], strict=True):
-            range = self._edges.get((node, need), self._ranges[node])
-            related.append((f"{node} needs {need}", range))
-        loop = " -> ".join(str(node) for node in [*path, path[0]])
-        self.diagnostics.error(
-            "Cycle",
-            f"These need each other, so none can come first: {loop}. Break the loop at one of the references.",
-            related[0][1],
-            related=tuple(related),
-        )
+        return sorted((str(needing), str(needed)) for needing, needed in self.program.edges)
 
 
 @dataclass(frozen=True, slots=True)
 class _Copies:
-    """The instances of one block; `kind` is "for_each", "count", or "" for a block without copies."""
+    """The instances of one block in one module instance; `kind` is "for_each", "count", or "" without copies."""
 
     kind: str
     instances: tuple[ResourceInstance, ...]
@@ -315,17 +104,27 @@ class Evaluated:
 
     graph: ResourceGraph
     diagnostics: Diagnostics
-    values: Mapping[tuple[str, str], Value]
-    copies: Mapping[Node, _Copies]
+    values: Mapping[tuple[ModulePath, str, str], Value]
+    copies: Mapping[tuple[ModulePath, Node], _Copies]
+    paths: Mapping[StaticPath, tuple[ModulePath, ...]]
+    calls: Mapping[ModulePath, _Scope]
 
 
 class _Scope:
-    """What names mean in one block's copy."""
+    """What names mean in one copy of a block, in one instance of a module."""
 
-    __slots__ = ("_run", "index", "key", "value")
+    __slots__ = ("_path", "_run", "index", "key", "value")
 
-    def __init__(self, run: _Run, key: Value | None = None, value: Value | None = None, index: int | None = None):
+    def __init__(
+        self,
+        run: _Run,
+        path: ModulePath,
+        key: Value | None = None,
+        value: Value | None = None,
+        index: int | None = None,
+    ) -> None:
         self._run = run
+        self._path = path
         self.key = key
         self.value = value
         self.index = index
@@ -336,91 +135,124 @@ class _Scope:
             return UNKNOWN if found is None else found
         if root == "count":
             return UNKNOWN if self.index is None else self.index
+        if root == "path":
+            return self._run.directory(self._path, name)
+        if root == "lunform":
+            return self._run.evaluator.workspace if name == "workspace" else UNKNOWN
+        if root == "module":
+            return self._run.outputs_of(self._path, name)
         # A name that is not there was reported when the blocks were compiled.
-        return self._run.values.get((root, name), UNKNOWN)
+        return self._run.values.get((self._path, root, name), UNKNOWN)
+
+    def within(self, run: _Run) -> _Scope:
+        """The same scope in a later run."""
+        return _Scope(run, self._path, self.key, self.value, self.index)
 
 
 class _Run:
     def __init__(self, evaluator: Evaluator, value_of: ValueOf, before: Evaluated | None) -> None:
         self.evaluator = evaluator
+        self.program = evaluator.program
         self.value_of = value_of
         self.before = before
         self.diagnostics = Diagnostics()
         self.instances: dict[InstanceAddress, ResourceInstance] = {}
         self.providers: dict[ProviderAddress, Mapping[str, Any]] = {}
         self.outputs: dict[str, DesiredOutput] = {}
-        self.copies: dict[Node, _Copies] = {}
         self.variables: dict[str, Any] = {}
-        self.values: dict[tuple[str, str], Value] = {
-            ("path", "module"): evaluator.directory,
-            ("path", "root"): evaluator.directory,
-            ("path", "cwd"): evaluator.directory,
-            ("lunform", "workspace"): evaluator.workspace,
-        }
+        self.values: dict[tuple[ModulePath, str, str], Value] = {}
+        self.copies: dict[tuple[ModulePath, Node], _Copies] = {}
+        self.paths: dict[StaticPath, tuple[ModulePath, ...]] = {(): ((),)}
+        self.calls: dict[ModulePath, _Scope] = {}
 
     def evaluate(self) -> Evaluated:
-        for node in self.evaluator.order:
-            if self.before is not None and node not in self.evaluator.after_volumes:
-                self._reuse(node, self.before)
-            else:
-                self._evaluate(node)
+        for node in self.program.order:
+            reuse = self.before is not None and node not in self.program.after_volumes
+            for path in self.paths.get(node.module, ()):
+                if reuse and self.before is not None:
+                    self._reuse(node, path, self.before)
+                else:
+                    self._evaluate(node, path)
         graph = ResourceGraph(self.instances, self.providers, self.outputs, self.variables)
-        return Evaluated(graph, merge_copies(self.diagnostics), self.values, self.copies)
+        return Evaluated(graph, merge_copies(self.diagnostics), self.values, self.copies, self.paths, self.calls)
 
-    def _reuse(self, node: Node, before: Evaluated) -> None:
+    def _reuse(self, node: Node, path: ModulePath, before: Evaluated) -> None:
         graph = before.graph
         match node.kind:
-            case "var":
-                self.values["var", node.name] = before.values["var", node.name]
-                if node.name in graph.variables:
+            case "var" | "local" | "output":
+                self.values[path, node.kind, node.name] = before.values[path, node.kind, node.name]
+                if not path and node.kind == "var" and node.name in graph.variables:
                     self.variables[node.name] = graph.variables[node.name]
-            case "local":
-                self.values["local", node.name] = before.values["local", node.name]
-            case "output":
-                self.outputs[node.name] = graph.outputs[node.name]
+                if not path and node.kind == "output":
+                    self.outputs[node.name] = graph.outputs[node.name]
             case "provider":
                 address = parse_provider(node.name)
                 if address in graph.providers:
                     self.providers[address] = graph.providers[address]
+            case "module":
+                inside = (*node.module, node.name)
+                called = tuple(found for found in before.paths.get(inside, ()) if found[:-1] == path)
+                self.paths[inside] = (*self.paths.get(inside, ()), *called)
+                for found in called:
+                    self.calls[found] = before.calls[found].within(self)
             case _:
-                self._publish(node, before.copies[node])
+                self._publish(node, path, before.copies[path, node])
 
-    def _evaluate(self, node: Node) -> None:
+    def _evaluate(self, node: Node, path: ModulePath) -> None:
         match node.kind:
             case "var":
-                self._variable(node)
+                self._variable(node, path)
             case "local":
-                self.values["local", node.name] = self._value(node)
+                self.values[path, "local", node.name] = self._value(self.program.expressions[node], _Scope(self, path))
             case "output":
-                self._output(node)
+                self._output(node, path)
             case "provider":
-                self._provider(node)
+                self._provider(node, path)
+            case "module":
+                self._call(node, path)
             case _:
-                self._publish(node, self._expand(node))
+                self._publish(node, path, self._expand(node, path))
 
-    def _value(self, node: Node) -> Value:
-        compiled = self.evaluator.expressions.get(node)
-        if compiled is None:
-            return UNKNOWN
+    def _value(self, compiled: Compiled, scope: _Scope) -> Value:
         try:
-            return compiled.evaluate(_Scope(self))
+            return compiled.evaluate(scope)
         except EvaluationError as error:
             self.diagnostics.add(error.diagnostic)
             return UNKNOWN
 
-    def _variable(self, node: Node) -> None:
-        variable = self.evaluator.module.variables[node.name]
-        given = self.evaluator.given.get(node.name)
-        value = evaluate_variable(
-            variable, given, self.evaluator.parse_expression, self.evaluator.functions, self.diagnostics
-        )
-        self.values["var", node.name] = value
-        if given is not None and not has_sensitive(value):
-            self.variables[node.name] = to_plain(value)
+    # -- variables, outputs, providers, calls --
 
-    def _output(self, node: Node) -> None:
-        output = self.evaluator.module.outputs[node.name]
-        value = self._value(node)
+    def _variable(self, node: Node, path: ModulePath) -> None:
+        evaluator = self.evaluator
+        variable = self.program.modules[node.module].variables[node.name]
+        if not path:
+            given = evaluator.given.get(node.name)
+            value = evaluate_variable(
+                variable, given, evaluator.parse_expression, evaluator.functions, self.diagnostics
+            )
+            if given is not None and not has_sensitive(value):
+                self.variables[node.name] = to_plain(value)
+        else:
+            call = self.program.calls[Node("module", node.module[-1], node.module[:-1])]
+            given_here = call.inputs.get(node.name)
+            if given_here is not None:
+                argument = call.call.body.argument(node.name)
+                passed = self._value(given_here, self.calls[path])
+                value = check_variable(
+                    variable, passed, argument.value.range if argument else None, evaluator.functions, self.diagnostics
+                )
+            else:
+                value = evaluate_variable(
+                    variable, None, evaluator.parse_expression, evaluator.functions, self.diagnostics
+                )
+        self.values[path, "var", node.name] = value
+
+    def _output(self, node: Node, path: ModulePath) -> None:
+        output = self.program.modules[node.module].outputs[node.name]
+        value = self._value(self.program.expressions[node], _Scope(self, path))
+        self.values[path, "output", node.name] = mark_sensitive(value, output.sensitive)
+        if path:
+            return
         if has_sensitive(value) and not output.sensitive:
             self.diagnostics.error(
                 "Output shows a sensitive value",
@@ -432,20 +264,53 @@ class _Run:
         plain = None if output.sensitive else to_plain(value)
         self.outputs[node.name] = DesiredOutput(plain, output.sensitive)
 
-    def _provider(self, node: Node) -> None:
-        compiled = self.evaluator.provider_bodies.get(node)
-        if compiled is None:
-            return
-        settings = evaluate_body(compiled, _Scope(self), self.diagnostics, stored=False)
-        self.providers[parse_provider(node.name)] = settings
+    def _provider(self, node: Node, path: ModulePath) -> None:
+        compiled = self.program.provider_bodies.get(node)
+        if compiled is not None and not path:
+            settings = evaluate_body(compiled, _Scope(self, path), self.diagnostics, stored=False)
+            self.providers[parse_provider(node.name)] = settings
 
-    def _expand(self, node: Node) -> _Copies:
+    def _call(self, node: Node, path: ModulePath) -> None:
+        compiled = self.program.calls[node]
+        call = compiled.call
+        inside = (*node.module, node.name)
+        found: list[ModulePath] = []
+        for key, scope in self._scopes(call.for_each, call.count, compiled.copies, path):
+            called = (*path, ModuleStep(node.name, key))
+            self.calls[called] = scope
+            found.append(called)
+        self.paths[inside] = (*self.paths.get(inside, ()), *found)
+
+    def outputs_of(self, path: ModulePath, name: str) -> Value:
+        """What `module.name` is in the module instance at `path`: its outputs, by key where it has copies."""
+        static = tuple(step.name for step in path)
+        call = self.program.modules[static].calls.get(name)
+        if call is None or call.module is None:
+            return UNKNOWN
+        by_key: dict[InstanceKey, Value] = {}
+        for called in self.paths.get((*static, name), ()):
+            if called[:-1] == path:
+                by_key[called[-1].key] = {
+                    output: self.values.get((called, "output", output), UNKNOWN) for output in call.module.outputs
+                }
+        if call.for_each:
+            return {str(key): value for key, value in by_key.items()}
+        return tuple(by_key.values()) if call.count else by_key.get(None, UNKNOWN)
+
+    def directory(self, path: ModulePath, name: str) -> str:
+        """`path.module` is the module's directory as the root sees it; `path.root` and `path.cwd` are here."""
+        return self.program.modules[tuple(step.name for step in path)].directory if name == "module" else "."
+
+    # -- resources --
+
+    def _expand(self, node: Node, path: ModulePath) -> _Copies:
         """The copies of a block, each with its key and evaluated arguments."""
-        compiled = self.evaluator.resources[node]
-        resource = self.evaluator.module.resources[node.kind, node.name]
-        address = ResourceAddress(node.kind, node.name)
+        compiled = self.program.resources[node]
+        resource = compiled.resource
+        address = ResourceAddress(node.kind, node.name, path)
+        dependencies = self._dependencies(node, path)
         copies = []
-        for key, scope in self._scopes(resource, compiled):
+        for key, scope in self._scopes(resource.for_each, resource.count, compiled.copies, path):
             instance_address = address.instance(key)
             mistakes = Diagnostics()
             attributes = evaluate_body(compiled.body, scope, mistakes, stored=True)
@@ -453,16 +318,25 @@ class _Run:
                 attributes["id"] = str(instance_address)
             self.diagnostics.extend(replace(item, address=str(instance_address)) for item in mistakes)
             copies.append(
-                ResourceInstance(
-                    instance_address, resource, compiled.type, attributes, resource.provider, compiled.dependencies
-                )
+                ResourceInstance(instance_address, resource, compiled.type, attributes, compiled.provider, dependencies)
             )
         kind = "for_each" if resource.for_each else "count" if resource.count else ""
         return _Copies(kind, tuple(copies))
 
-    def _publish(self, node: Node, copies: _Copies) -> None:
+    def _dependencies(self, node: Node, path: ModulePath) -> tuple[InstanceAddress, ...]:
+        """
+        The resources that a block refers to, without keys. In its own module instance where they are declared there;
+        of other modules, every instance.
+        """
+        found: set[InstanceAddress] = set()
+        for need in self.program.needs[node]:
+            paths = (path,) if need.module == node.module else self.paths.get(need.module, ())
+            found.update(InstanceAddress(need.kind, need.name, None, where) for where in paths)
+        return tuple(sorted(found))
+
+    def _publish(self, node: Node, path: ModulePath, copies: _Copies) -> None:
         """Ask what each copy's attributes are, and let references see them."""
-        self.copies[node] = copies
+        self.copies[path, node] = copies
         seen: dict[InstanceKey, Value] = {}
         for instance in copies.instances:
             self.instances[instance.address] = instance
@@ -475,23 +349,27 @@ class _Run:
                 value = tuple(seen.values())
             case _:
                 value = seen.get(None, UNKNOWN)
-        self.values[node.kind, node.name] = value
+        self.values[path, node.kind, node.name] = value
 
-    def _scopes(self, resource: Resource, compiled: CompiledResource) -> Iterator[tuple[InstanceKey, _Scope]]:
-        """A scope for each copy; none where the number of copies is wrong, which is reported."""
-        expression = resource.for_each or resource.count
-        if expression is None:
-            yield None, _Scope(self)
+    def _scopes(
+        self,
+        for_each: ast.Expression | None,
+        count: ast.Expression | None,
+        compiled: Compiled | None,
+        path: ModulePath,
+    ) -> Iterator[tuple[InstanceKey, _Scope]]:
+        """A scope for each copy of a block; none where the number of copies is wrong, which is reported."""
+        expression = for_each or count
+        if expression is None or compiled is None:
+            yield None, _Scope(self, path)
             return
-        if compiled.copies is None:
-            return
-        argument = "for_each" if resource.for_each else "count"
+        argument = "for_each" if for_each else "count"
 
         def refuse(detail: str) -> None:
             self.diagnostics.error(f"Invalid {argument}", detail, expression.range)
 
         try:
-            value = compiled.copies.evaluate(_Scope(self))
+            value = compiled.evaluate(_Scope(self, path))
         except EvaluationError as error:
             self.diagnostics.add(error.diagnostic)
             return
@@ -506,10 +384,10 @@ class _Run:
             try:
                 number = convert(value, NUMBER)
             except ConversionError:
-                number = None
+                number = NULL
             if isinstance(number, int) and number >= 0:
                 for index in range(number):
-                    yield index, _Scope(self, index=index)
+                    yield index, _Scope(self, path, index=index)
             else:
                 refuse(f"count takes a whole number from 0 up; this is {short_text(value)}.")
         else:
@@ -519,7 +397,7 @@ class _Run:
                 refuse(f"for_each takes a map, an object, or a set of strings; this is {short_text(value)}.{hint}")
             else:
                 for name, item in pairs:
-                    yield name, _Scope(self, key=name, value=item)
+                    yield name, _Scope(self, path, key=name, value=item)
 
 
 def contains_unknown_shape(value: Value) -> bool:
@@ -539,13 +417,3 @@ def _pairs(value: Value) -> list[tuple[str, Value]] | None:
         case SetValue(items=items) if all(isinstance(item, str) for item in items):
             return [(str(item), item) for item in items]
     return None
-
-
-def _dependency(reference: Reference, module: Module) -> InstanceAddress | None:
-    """The resource, or the one copy of it, that a reference names; None for variables and the like."""
-    resource = module.resources.get((reference.root, reference.name))
-    if resource is None:
-        return None
-    has_copies = resource.for_each is not None or resource.count is not None
-    key = reference.steps[0] if has_copies and reference.steps else None
-    return InstanceAddress(reference.root, reference.name, key)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from planner.config.model import Variable
 from planner.config.variables import GivenValue, ParseExpression
-from planner.diagnostics import Diagnostics, Source
+from planner.diagnostics import Diagnostics, Source, SourceRange
 from planner.evaluation.compiler import compile_expression
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
@@ -26,24 +26,51 @@ def evaluate_variable(
     functions: Mapping[str, Function],
     diagnostics: Diagnostics,
 ) -> Value:
-    """The variable's value; Unknown, with a diagnostic, where it has none or a wrong one."""
-    type = None
-    if variable.type is not None:
-        type, mistakes = parse_type(variable.type)
-        diagnostics.extend(mistakes)
+    """The root's variable: what was given, or its default. Unknown, with a diagnostic, where there is none that fits."""
+    type = _type(variable, diagnostics)
     value = _given(variable, given, type, parse, functions, diagnostics)
+    origin = f" (from {given.origin})" if given else ""
+    return _checked(variable, value, type, origin, given.range if given else None, functions, diagnostics)
+
+
+def check_variable(
+    variable: Variable,
+    value: Value,
+    range: SourceRange | None,
+    functions: Mapping[str, Function],
+    diagnostics: Diagnostics,
+) -> Value:
+    """A called module's variable: `value` is what the call gives, at `range`."""
+    return _checked(variable, value, _type(variable, diagnostics), "", range, functions, diagnostics)
+
+
+def _type(variable: Variable, diagnostics: Diagnostics) -> Type | None:
+    if variable.type is None:
+        return None
+    type, mistakes = parse_type(variable.type)
+    diagnostics.extend(mistakes)
+    return type
+
+
+def _checked(
+    variable: Variable,
+    value: Value,
+    type: Type | None,
+    origin: str,
+    range: SourceRange | None,
+    functions: Mapping[str, Function],
+    diagnostics: Diagnostics,
+) -> Value:
     if isinstance(value, Null) and not variable.nullable and variable.default is not None:
         value = _evaluate(variable.default, functions, diagnostics)
     if type is not None:
         try:
             value = convert(value, type)
         except ConversionError as error:
-            origin = f" (from {given.origin})" if given else ""
-            range = given.range if given and given.range else variable.range
             diagnostics.error(
                 "Unsuitable value for a variable",
                 f'The value of "{variable.name}"{origin} does not fit its type: {error}.',
-                range,
+                range or variable.range,
                 related=(("declared here", variable.range),),
             )
             return UNKNOWN

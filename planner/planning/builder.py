@@ -423,10 +423,12 @@ class _Planning:
         outputs: Mapping[str, OutputChange],
         variables: Mapping[str, Any],
     ) -> Plan:
-        dependencies = {address: instance.dependencies for address, instance in instances.items()}
-        for address, change in self.changes.items():
-            if change.after is None:
-                dependencies[address] = self.snapshot.objects[address].dependencies
+        dependencies = {
+            address: self.snapshot.objects[address].dependencies
+            if change.after is None
+            else _dependencies(instances[address], change.after)
+            for address, change in self.changes.items()
+        }
         protected = frozenset(a for a, i in instances.items() if i.resource.lifecycle.prevent_destroy)
         ordered = _in_order(self.changes, dependencies)
         graph, made = self.build_steps(
@@ -447,6 +449,19 @@ class _Planning:
             variables=variables,
             warnings=tuple(self.diagnostics),
         )
+
+
+def _dependencies(instance: ResourceInstance, after: Attributes) -> tuple[InstanceAddress, ...]:
+    """
+    What must outlive an instance: what it refers to, and for a volume its pool and hosts, whoever chose them.
+
+    Where the very copy is known, it stands for the reference to all of them.
+    """
+    if instance.address.type != "volume":
+        return instance.dependencies
+    named = {parse_instance(id) for id in (after["offering"], after["pool"], *after["access"])}
+    exact = {address.resource for address in named}
+    return tuple(sorted({*named, *(need for need in instance.dependencies if need.resource not in exact)}))
 
 
 def _grown_outside(found: Current, had: int) -> str:

@@ -264,12 +264,12 @@ def _check_room(connection: sqlite3.Connection, pool: PoolSpec, size: int, floor
     if capacity is not None and size > 0 and used + size > capacity:
         raise Rejected(
             "The pool has not enough space",
-            f'Pool "{_pool_name(pool)}" has {format_size(capacity - used)} of {format_size(capacity)} left; '
+            f'Pool "{_pool_name(pool)}" has {format_size(max(0, capacity - used))} of {format_size(capacity)} left; '
             f"{format_size(size)} more were asked for.",
         )
     if capacity_iops is not None and floor > 0 and floors + floor > capacity_iops:
         raise Rejected(
             "The pool has not enough IOPS",
-            f'Pool "{_pool_name(pool)}" can guarantee {capacity_iops - floors} of {capacity_iops} IOPS more; '
+            f'Pool "{_pool_name(pool)}" can guarantee {max(0, capacity_iops - floors)} of {capacity_iops} IOPS more; '
             f"{floor} more were asked for.",
         )

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import assert_never
 
 from planner.sdk import (
     Attach,
@@ -142,15 +142,16 @@ class KillSwitch:
     Kills this process at the nth call of a verb: before its effect, or after it and before its answer.
 
     Attributes:
+        point: "before" or "after".
         calls: counts the calls of the verb that reach the point; in C, so that threads need no lock.
     """
 
     verb: str
-    point: Literal["before", "after"]
+    point: str
     call: int
     calls: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def reach(self, verb: str, point: Literal["before", "after"]) -> None:
+    def reach(self, verb: str, point: str) -> None:
         if verb == self.verb and point == self.point and next(self.calls) == self.call:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -166,7 +167,8 @@ def kill_switch() -> KillSwitch | None:
     text = os.environ.get(KILL_VARIABLE)
     if not text:
         return None
-    verb, point, call = (*text.split(":"), "", "")[:3]
-    if verb not in VERBS or point not in ("before", "after") or not call.isdecimal():
-        raise Rejected("Invalid kill switch", f'{KILL_VARIABLE} is "{text}", not such as "create_async:after:3".')
-    return KillSwitch(verb, "before" if point == "before" else "after", int(call))
+    match text.split(":"):
+        case [verb, "before" | "after" as point, call] if verb in VERBS and call.isdecimal():
+            return KillSwitch(verb, point, int(call))
+        case _:
+            raise Rejected("Invalid kill switch", f'{KILL_VARIABLE} is "{text}", not such as "create_async:after:3".')

@@ -35,4 +35,4 @@ def test_linked_files_are_there() -> None:
 def test_configuration_is_valid(tmp_path: Path) -> None:
     (block,) = re.findall(r"^```hcl\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     (tmp_path / "main.lun.hcl").write_text(f'variable "chap_seed" {{\n  sensitive = true\n}}\n{block}')
-    lunform("validate", directory=tmp_path)
+    lunform("validate", directory=tmp_path, environment={"LUNFORM_VAR_chap_seed": "seed"})

@@ -168,7 +168,9 @@ def test_jobs_of_a_killed_process_go_on(
     assert isinstance(site.array.poll("job-1"), Done)
 
 
-@pytest.mark.parametrize("text", ["create_async", "create:after:1", "attach:during:1", "attach:after:x", "::"])
+@pytest.mark.parametrize(
+    "text", ["create_async", "create:after:1", "attach:during:1", "attach:after:x", "attach:after:1:1", "::"]
+)
 def test_kill_switch_that_says_nothing_is_rejected(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KILL_VARIABLE, text)
     kill_switch.cache_clear()
