@@ -10,6 +10,7 @@ returned. What is here ends the verb that meets it:
     │   ├── StateLocked             somebody else holds it
     │   ├── ForeignState            the file is not a Lunform state, or is damaged
     │   └── NewerState              it was written by a newer Lunform
+    ├── Unsettled                   what a killed run did cannot be found out now
     ├── PlanFileError               the saved plan cannot be read
     │   └── StalePlan               what it would touch has moved on since
     ├── ProviderNotFound            no installed provider has this name
@@ -68,6 +69,10 @@ class ForeignState(StateError):
 
 class NewerState(StateError):
     """The state was written by a newer Lunform. It was not touched."""
+
+
+class Unsettled(LunformError):
+    """What a killed run did cannot be found out now; planning on would make things twice or lose them."""
 
 
 class PlanFileError(LunformError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from planner.values.types import STRING, Type
 
@@ -32,6 +33,7 @@ class Argument:
         replaces: a change cannot be made in place.
         reference: the resource type whose instance it names; the value is that instance's `id`.
         choices: the texts that are allowed.
+        default: what stands there when it is left out; plain data.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Argument:
     reference: str | None = None
     unit: Unit | None = None
     choices: tuple[str, ...] = ()
+    default: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,9 @@ class ResourceType:
     blocks: tuple[NestedBlock, ...] = ()
     provisioned: bool = False
     holds_data: bool = False
+
+    def block(self, type: str) -> NestedBlock | None:
+        return next((block for block in self.blocks if block.type == type), None)
 
     def argument(self, name: str) -> Argument | None:
         return next((argument for argument in self.arguments if argument.name == name), None)

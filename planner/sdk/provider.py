@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from planner.addresses import ProviderAddress
 from planner.resources.schema import Argument
 from planner.sdk.hypervisor import HypervisorProvider
 from planner.sdk.storage import StorageProvider
@@ -32,3 +33,11 @@ class ProviderDefinition:
     host_arguments: tuple[Argument, ...] = ()
     open_storage: Callable[[Settings], StorageProvider] | None = None
     open_hypervisor: Callable[[Settings], HypervisorProvider] | None = None
+
+
+class Providers(Protocol):
+    """The providers of a configuration, opened when first asked for and kept until the end of the run."""
+
+    def storage(self, address: ProviderAddress) -> StorageProvider: ...
+
+    def hypervisor(self, address: ProviderAddress) -> HypervisorProvider: ...

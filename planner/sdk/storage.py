@@ -3,6 +3,8 @@ What an array does for Lunform.
 
 Every call may be repeated with the same request and then gives the same end state. Sizes are bytes, IOPS are whole
 numbers per second, rates are bytes per second. A call that takes long answers `Pending` and is asked again by `poll`.
+
+What a call makes is listed, with its owner, from its answer on, `Pending` too: by that a killed run's work is found.
 """
 
 from __future__ import annotations
@@ -137,6 +139,7 @@ class ActualVolume:
         iqn, portal, lun: where it is served; `iqn` may be None until it is granted.
         owner: None for a volume that is not marked as Lunform's.
         grants: names by which endpoints are let in: initiator names, or addresses where the array knows no names.
+        chap_username: the account of its access paths: a grant whose answer was lost is made up from the listing.
     """
 
     id: str
@@ -148,6 +151,7 @@ class ActualVolume:
     lun: int | None
     owner: Owner | None
     grants: tuple[str, ...] = ()
+    chap_username: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +273,11 @@ class StorageProvider(Protocol):
         ...
 
     def poll(self, job: str) -> Reply[Any]:
-        """Where a pending call stands; its value is what the call itself would have given."""
+        """
+        Where a pending call stands; its value is what the call itself would have given, and so are its errors.
+
+        Raises Missing also when the job is not known any more: what became of it is then to be looked up.
+        """
         ...
 
     def close(self) -> None: ...

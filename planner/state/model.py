@@ -24,7 +24,8 @@ class RecordedObject:
     Attributes:
         provider: through which it was made; None for what is only recorded (offerings).
         dependencies: instances that must outlive it, sorted.
-        revision: grows with each change of this object; a saved plan names the one it was made for.
+        revision: the state's serial when this object last changed; a saved plan names the one it was made for. The
+            store sets it. A number never comes again for an address, also not when it is deleted and made anew.
         protected: `prevent_destroy` as last applied; it outlives the block.
     """
 
@@ -45,12 +46,14 @@ class Intent:
         run: the apply it belongs to.
         step: its number in the run's step graph.
         payload: the step itself as plain data; the store does not look inside.
+        job: what the provider is to be asked by, when it had answered that it works on it; else empty.
     """
 
     run: str
     step: int
     address: str
     payload: Mapping[str, Any]
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,12 @@ class Outcome:
     What became of a step, stored with the object that it left.
 
     Attributes:
-        status: "done", or "failed" when it is known that nothing happened.
+        status: "done"; "failed" when it is known that nothing happened; "pending" when the provider works on it;
+            "unknown" when nobody could tell. The last two keep the step's intent in doubt.
         error: the failure's summary; empty for a success.
         object: the object afterwards; None when the step leaves it as it was, or `removed`.
         removed: the object is gone.
+        job: of a pending step.
     """
 
     run: str
@@ -72,6 +77,7 @@ class Outcome:
     error: str = ""
     object: RecordedObject | None = None
     removed: bool = False
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,8 @@ class Snapshot:
     Attributes:
         lineage: names this state for ever; made when it is first written, empty before that.
         serial: grows with each committed transaction.
-        in_doubt: intents without an outcome: what a killed run may or may not have done.
+        in_doubt: intents whose outcome nobody knows: what a killed run, or one that lost an answer for good, may or
+            may not have done. In the order of runs and steps.
     """
 
     lineage: str

@@ -40,7 +40,10 @@ class StateStore(Protocol):
         ...
 
     def finish(self, run: Run, outputs: Mapping[str, OutputValue] | None) -> None:
-        """Close a run: its intents without an outcome are known not to have started. None keeps the outputs."""
+        """
+        Close a run: its intents without any outcome are known not to have started; those whose outcome is "pending"
+        or "unknown" stay in doubt. None keeps the outputs.
+        """
         ...
 
     def runs(self) -> Sequence[Run]:

@@ -15,7 +15,7 @@ from planner.state.model import Attributes
 
 
 class Verb(Enum):
-    """What a step does; all but the last two call a provider."""
+    """What a step does; all but the last three call a provider."""
 
     CREATE = "create_async"
     UPDATE_QOS = "update_qos"
@@ -28,6 +28,11 @@ class Verb(Enum):
     DELETE = "delete_async"
     RECORD = "record"
     FORGET = "forget"
+    JOIN = "join"
+
+
+LOCAL_VERBS = frozenset({Verb.RECORD, Verb.FORGET, Verb.JOIN})
+"""They change the record alone. A join changes nothing: it stands between N steps and M that need them all."""
 
 
 @dataclass(frozen=True, slots=True)

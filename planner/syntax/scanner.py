@@ -15,19 +15,23 @@ length, in which everything stands where it stood and only what the grammar woul
 
 Positions in the tree that python-hcl2 makes of it are positions in the real text, and names and operators are read
 there. What python-hcl2 cannot see any more - mistakes of brackets, strings, line ends and characters - is diagnosed
-here.
+here, at most one on a line, since the second is mostly a consequence of the first.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from planner.diagnostics import Diagnostics, Source, SourceRange
+from planner.syntax import explanation
 
-MAX_DEPTH = 200
-"""Brackets within brackets and operators in a row, together: every later stage walks the tree by recursion."""
+MAX_DEPTH = 150
+"""Brackets within brackets, and expressions within expressions: every later stage walks the tree by recursion."""
+
+_MAX_RECOVERIES = 20
+"""How often an unclosed bracket or string may send the scanner back, so that broken text does not cost its square."""
 
 
 class Piece(NamedTuple):
@@ -48,12 +52,18 @@ class Piece(NamedTuple):
 
 @dataclass(slots=True)
 class TemplateText:
-    """A quoted string with sequences, or any heredoc, as it stands from `start` to `end`."""
+    """
+    A quoted string with sequences, any heredoc, or a bare text, as it stands from `start` to `end`.
+
+    `misplaced` when it follows a value, so that it is no tuple in the masked text, but a string.
+    """
 
     start: int
-    end: int = 0
-    marker: str | None = None
+    style: Literal["quoted", "heredoc", "bare"]
+    misplaced: bool = False
+    marker: str = ""
     flush: bool = False
+    end: int = 0
     pieces: list[Piece] = field(default_factory=list)
 
 
@@ -77,46 +87,52 @@ class Scan:
     diagnostics: Diagnostics
 
 
-def scan(source: Source, *, expression: bool = False) -> Scan:
-    """Mask `source`; with `expression` it is to be one expression, and newlines before it do not count."""
-    scanner = _Scanner(source, expression)
-    scanner.run()
-    return Scan(
-        source,
-        scanner.masked(),
-        scanner.items,
-        scanner.templates,
-        scanner.unary,
-        Diagnostics(scanner.diagnostics.items),
-    )
+def scan_file(source: Source) -> Scan:
+    """Mask a text of arguments and blocks."""
+    return _Scanner(source, last=_LINE_END).scan(0)
 
 
+def scan_expression(source: Source) -> Scan:
+    """Mask a text that is one expression; newlines before it do not count."""
+    return _Scanner(source, last=_EQUALS).scan(0)
+
+
+def scan_template(source: Source) -> Scan:
+    """Mask a text that is a template as a whole. The tuple of its expressions has no brackets in the masked text."""
+    scanner = _Scanner(source, last=_EQUALS)
+    return scanner.scan(scanner.template_text(TemplateText(0, "bare"), 0))
+
+
+_NAME = r"[^\W\d][\w-]*"
 _TOKEN = re.compile(
-    r"""[ \t]*(?:
-      ([^\W\d][\w-]*(?:::[^\W\d][\w-]*)*)                           # 1 name
-    | (\r?\n(?:[ \t\r]*(?:(?:\#|//)[^\n]*)?\n)*)                    # 2 ends of lines, with empty ones and comments
-    | ("(?:[^"\\$%\n]++|\\[^\n]|\$\$\{|%%\{|[$%](?!\{))*+")         # 3 string without sequences
+    rf"""[ \t]*(?:
+      ({_NAME}(?:::{_NAME})*)                                       # 1 name
+    | (\r?\n(?:[ \t\r]*(?:(?:\#|//)[^\n]*)?\n)*)                    # 2 end of a line, with empty ones and comments
+    | ("(?:[^"\\$%\n]++|\\[^\n]|\$\$\{{|%%\{{|[$%](?!\{{))*+")      # 3 string without sequences
     | (==|!=|<=|>=|=>|&&|\|\||\.\.\.|[+*%>=?:.,]|<(?!<)|/(?![/*]))  # 4 operator
     | (\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)                              # 5 number
-    | ([(\[{])                                                      # 6 opening bracket
-    | ([)\]}])                                                      # 7 closing bracket
+    | ([(\[{{])                                                     # 6 opening bracket
+    | ([)\]}}])                                                     # 7 closing bracket
     | ((?:\#|//)[^\n]*|/\*.*?\*/)                                   # 8 comment
     | ([-!])                                                        # 9 minus, not
     | (")                                                           # 10 start of a string with sequences
-    | (<<(-?)([^\W\d][\w-]*)\r?\n)                                  # 11, 12, 13 start of a heredoc
-    | (~)(?=\})                                                     # 14 strip marker
+    | (<<(-?)({_NAME})\r?\n)                                        # 11 to 13, start of a heredoc
+    | (~)(?=\}})                                                    # 14 strip marker
     | (\Z)                                                          # 15 end
     )""",
     re.VERBOSE | re.DOTALL,
 )
 _QUOTED_TEXT = re.compile(r'(?:[^"\\$%\n]++|\\[^\n]|\$\$\{|%%\{|[$%](?!\{))*+')
-_HEREDOC_TEXT = re.compile(r"(?:[^$%\n]++|\$\$\{|%%\{|[$%](?!\{))*+")
+_UNQUOTED_LINE = re.compile(r"(?:[^$%\n]++|\$\$\{|%%\{|[$%](?!\{))*+")
 _SEQUENCE = re.compile(r"[$%]\{(~?)")
-_DIRECTIVE = re.compile(
-    r"\s*(?:(if)\b|(for)\s+([^\W\d][\w-]*)(?:\s*,\s*([^\W\d][\w-]*))?\s+in\b|(else|endif|endfor)\s*(~?)\})"
-)
-_BLOCK_HEADER = re.compile(r'^[A-Za-z_][\w-]*(?:[ \t]+(?:"[^"\n]*"|[A-Za-z_][\w-]*))*[ \t]*\{', re.MULTILINE)
-_NAME_CHARACTER = re.compile(r'[\w"-]')
+_DIRECTIVE = re.compile(rf"\s*(?:(if)\b|(for)\s+({_NAME})(?:\s*,\s*({_NAME}))?\s+in\b|(else|endif|endfor)\s*(~?)\}})")
+_FOR_VARIABLE = re.compile(r"\s+[^\W\d]")
+_FULL_SPLAT = re.compile(r"\[\s*\*\s*\]")
+_ATTRIBUTE_SPLAT = re.compile(r"\.\s*\*")
+_BLOCK_HEADER = re.compile(r'[A-Za-z_][\w-]*(?:[ \t]+(?:"[^"\n]*"|[A-Za-z_][\w-]*))*[ \t]*\{')
+_BLOCK_OR_ARGUMENT = re.compile(rf"{_BLOCK_HEADER.pattern}|[A-Za-z_][\w-]*[ \t]*=(?![=>])")
+_BESIDE = re.compile(r'[\w"-]')
+_BRACKET = re.compile(r"[(\[{}\])]")
 
 _KEYWORDS = frozenset({"if", "in", "for", "for_each", "else", "endif", "endfor", "null", "true", "false"})
 _LITERALS = frozenset({"null", "true", "false"})
@@ -129,405 +145,475 @@ _INCOMPLETE = frozenset({_OPERATOR, _UNARY, _DOT, _EQUALS})
 
 @dataclass(slots=True)
 class _Frame:
-    """An open bracket, or an open sequence of `template`."""
+    """An open bracket, or an open sequence of `template`, which becomes `piece` when it is closed."""
 
     opener: str
     start: int
     newlines_count: bool
     is_body: bool = False
     is_for: bool = False
-    outer_depth: int = 0
-    base_depth: int = 0
     template: TemplateText | None = None
-    strip_before: bool = False
-    directive: str = ""
-    names: tuple[str, ...] = ()
+    piece: Piece | None = None
 
 
 class _Scanner:
-    def __init__(self, source: Source, expression: bool) -> None:
+    def __init__(self, source: Source, last: int) -> None:
         self.source = source
         self.text = source.text
-        self.expression = expression
         self.items: list[int] = []
         self.templates: dict[int, TemplateText] = {}
         self.unary: dict[int, tuple[int, ...]] = {}
         self.diagnostics = Diagnostics()
         self.frames: list[_Frame] = []
-        self.depth = 0
-        self.last = _EQUALS if expression else _LINE_END
-        self._masked: list[str] = []
-        self._copied = 0
+        self.last = last
+        self.is_file = last == _LINE_END
+        self.masked: list[str] = []
+        self.copied = 0
+        self.lines_with_errors: set[int] = set()
+        self.resume_points: list[int] = []
+        self.recoveries = 0
 
-    def masked(self) -> str:
-        return "".join(self._masked)
-
-    def mask(self, start: int, end: int, replacement: str) -> None:
-        self._masked.append(self.text[self._copied : start])
-        self._masked.append(replacement)
-        self._copied = end
-
-    def error(self, summary: str, detail: str, start: int, end: int, **more: object) -> None:
-        self.diagnostics.error(summary, detail, SourceRange(self.source, start, end), **more)
-
-    def run(self) -> None:
-        text, match_at, frames, masked = self.text, _TOKEN.match, self.frames, self._masked
-        position, end = 0, len(text)
-        last_unary = -1
-        begun = not self.expression
+    def scan(self, position: int) -> Scan:
+        """Go through the text from `position`, and to its end."""
+        text, match_at, frames = self.text, _TOKEN.match, self.frames
+        token_start = last_unary = -1
+        begun = self.is_file
         while True:
             match = match_at(text, position)
             if match is None:
                 position = self._invalid(position)
                 continue
             kind = match.lastindex or 0
-            start, position = match.span(kind)
+            before, (start, position) = token_start, match.span(kind)
             if kind == 2:
-                # What comes first after an opening brace may stand on the next line, as the `for` of an expression.
-                if self._newline(start, position, begun) and self.last != _OPEN:
-                    self.last = _LINE_END
+                if begun and not (frames and not frames[-1].newlines_count):
+                    self._line_end(start, position, before)
+                else:
+                    self.mask(start, position, " " * (position - start))
+                if frames and text[position : position + 1].isalpha():
+                    self.resume_points.append(position)
                 continue
             if kind == 8:
                 self.mask(start, position, " " * (position - start))
                 continue
-            if (
-                self.last == _LINE_END
-                and not frames
-                and (text[start:position] != "{" or self.expression)
-                and kind != 15
-            ):
+            token_start = start
+            if kind != 15 and (not begun or (self.last == _LINE_END and not frames and self._begins_item(kind, start))):
                 self.items.append(start)
-                self.depth = 0
-            elif not begun and kind != 15:
-                self.items.append(start)
-            begun = True
+                begun = True
             if kind == 1:
                 self._name(match.group(1), start, position)
             elif kind == 4:
-                operator = text[start:position]
-                if operator == ",":
-                    if self.last == _LINE_END and frames:
-                        self.error(
-                            "Unexpected comma",
-                            "A newline separates the items already. Put the comma at the end of the line before.",
-                            start,
-                            position,
-                        )
-                    self.last = _COMMA
-                    self.depth = frames[-1].base_depth if frames else 0
-                elif operator == "=":
-                    self.last = _EQUALS
-                else:
-                    if self.last == _LINE_END and operator != ":":
-                        self._operator_begins_line(start, position)
-                    self.last = _DOT if operator == "." else _OPERATOR
-                    self._deeper(start)
+                position = self._operator(start, position)
             elif kind == 3:
-                beside = (self.last == _OPERAND and start == match.start()) or _NAME_CHARACTER.match(text, position)
+                beside = (self.last == _OPERAND and start == match.start()) or _BESIDE.match(text, position)
                 length = position - start
                 self.mask(start, position, '"' + "_" * (length - 2) + '"' if beside else "_" * length)
                 self.last = _OPERAND
             elif kind == 5:
                 if self.last == _DOT and "." in text[start:position]:
-                    first, second = text[start:position].split(".", 1)
-                    self.error(
-                        "Invalid legacy index",
-                        f"Two indexes cannot follow each other this way. Write [{first}][{second}].",
-                        start - 1,
-                        position,
-                    )
+                    self.error(*explanation.legacy_indexes(text[start:position]), start - 1, position)
                 self.last = _NUMBER
             elif kind == 6:
-                self._open(start)
+                position = self._open(start)
             elif kind == 7:
-                position = self._close(start, False)
+                position = self._close(start, strip_after=False)
             elif kind == 9:
                 if text[start] == "-" and self.last in (_OPERAND, _NUMBER):
                     self.mask(start, position, "+")
                     self.last = _OPERATOR
                 else:
                     if self.last == _UNARY:
-                        masked[-1] = " "
+                        self.masked[-1] = " "
                         self.unary[start] = (*self.unary.pop(last_unary, ()), last_unary)
                     self.mask(start, position, "!")
                     self.last = _UNARY
                     last_unary = start
-                self._deeper(start)
             elif kind == 10:
-                template = TemplateText(start)
+                template = TemplateText(start, "quoted", self.last in (_OPERAND, _NUMBER))
                 self.mask(start, position, "[")
-                position = self._template_text(template, position)
+                position = self.template_text(template, position)
             elif kind == 11:
                 position = self._heredoc(start, position, match.group(13), bool(match.group(12)))
             elif kind == 14:
                 if frames and frames[-1].template is not None:
                     self.mask(start, position, " ")
-                    position = self._close(position, True)
+                    position = self._close(position, strip_after=True)
                 else:
                     position = self._invalid(start)
             else:
-                resumed = self._end_of_file(end)
+                resumed = self._end_of_file()
                 if resumed is None:
-                    return
+                    break
                 position = resumed
+        self.mask(len(text), len(text), "")
+        return Scan(self.source, "".join(self.masked), self.items, self.templates, self.unary, self.diagnostics)
 
-    def _newline(self, start: int, end: int, begun: bool) -> bool:
-        """Keep or blank an end of line; whether it counts."""
-        frames = self.frames
-        if not begun or (frames and not frames[-1].newlines_count):
-            self.mask(start, end, " " * (end - start))
-            return False
+    def mask(self, start: int, end: int, replacement: str) -> None:
+        """Write `replacement` for the text from `start` to `end`, and the text itself up to there."""
+        self.masked.append(self.text[self.copied : start])
+        self.masked.append(replacement)
+        self.copied = end
+
+    def error(self, summary: str, detail: str, start: int, end: int, **more: object) -> None:
+        line, _ = self.source.position(start)
+        if line not in self.lines_with_errors:
+            self.lines_with_errors.add(line)
+            self.diagnostics.error(summary, detail, SourceRange(self.source, start, end), **more)
+
+    def _begins_item(self, kind: int, start: int) -> bool:
+        """Whether a token at the beginning of a line, outside all brackets, begins an item or goes on with the last."""
+        if kind == 4 and self.items:
+            return self.text[start] in "=,"
+        # A brace on a line of its own belongs to the block above: that is what its author meant.
+        return not (kind == 6 and self.text[start] == "{" and self.items and self.is_file)
+
+    def _line_end(self, start: int, end: int, before: int) -> None:
+        """An end of line that counts; `before` is where the token before it begins."""
         if self.last in _INCOMPLETE:
-            self.error(
-                "Unexpected end of line",
-                "An expression should follow here. It may go on over the end of a line only inside parentheses or "
-                "brackets.",
-                start,
-                start + 1,
-            )
-        if self.text[start:end] != "\n":
+            token = self.text[before:start].rstrip()
+            self.error(*explanation.line_ends_after(token), before, before + len(token))
+            if self.last in (_OPERATOR, _DOT):
+                return
+        if end - start > 1:
             self.mask(start, end, "\n" + " " * (end - start - 1))
-        self.depth = frames[-1].base_depth if frames else 0
-        return True
+        # The `for` of an expression may stand on the line after its brace.
+        if self.last != _OPEN:
+            self.last = _LINE_END
+
+    def _operator(self, start: int, end: int) -> int:
+        operator = self.text[start:end]
+        if operator == ",":
+            if self.last == _LINE_END and self.frames:
+                self.error(*explanation.comma_begins_line(self.frames[-1].is_body), start, end)
+            self.last = _COMMA
+        elif operator == "=":
+            self.last = _EQUALS
+        elif operator == "...":
+            self.last = _COMMA
+        else:
+            if self.last == _LINE_END and (self.frames or self.items) and (operator != ":" or not self.frames):
+                self.error(*explanation.operator_begins_line(operator), start, end)
+            if operator == "." and (splat := _ATTRIBUTE_SPLAT.match(self.text, start)):
+                end = splat.end()
+                self.mask(start, end, ".*".rjust(end - start))
+                self.last = _OPERAND
+            else:
+                self.last = _DOT if operator == "." else _OPERATOR
+        return end
 
     def _name(self, name: str, start: int, end: int) -> None:
         last = self.last
-        if last == _NUMBER and not self.text[start - 1].isspace():
-            self._number_with_letters(start, end)
+        if last == _NUMBER and self.text[start - 1].isalnum():
+            number = re.compile(r"[\w.+-]*\Z").search(self.text, max(0, start - 80), start)
+            begin = number.start() if number is not None else start
+            self.error(*explanation.number_with_letters(self.text[begin:end]), begin, end)
         self.last = _OPERAND
         if not name.isascii() or ":" in name:
             self.mask(start, end, "_" * len(name))
             for part in name.split("::"):
                 if not part.replace("-", "_").isidentifier():
-                    self.error("Invalid name", "A name holds letters, digits, underscores and hyphens.", start, end)
-                    break
+                    self.error(*explanation.invalid_name(part), start, end)
         elif name in _KEYWORDS:
             frame = self.frames[-1] if self.frames else None
             if name in _LITERALS:
                 if last == _DOT:
                     self.mask(start, end, "_" * len(name))
-            elif frame is not None and name == "for" and last == _OPEN and frame.opener in "[{" and not frame.is_body:
+            elif name == "for" and last == _OPEN and frame is not None and frame.opener in "[{" and not frame.is_body:
+                if not _FOR_VARIABLE.match(self.text, end):
+                    self.error(*explanation.FOR_WITHOUT_VARIABLE, start, end)
                 frame.is_for = True
                 frame.newlines_count = False
                 self.last = _KEYWORD
-            elif frame is not None and frame.is_for and name in ("in", "if") and last != _DOT:
+            elif name in ("in", "if") and last != _DOT and frame is not None and frame.is_for:
                 self.last = _KEYWORD
             else:
                 self.mask(start, end, "_" * len(name))
 
-    def _open(self, start: int) -> None:
+    # Brackets
+
+    def _open(self, start: int) -> int:
         opener = self.text[start]
+        if opener == "[" and (splat := _FULL_SPLAT.match(self.text, start)):
+            self.mask(start, splat.end(), "[*]".ljust(splat.end() - start))
+            self.last = _OPERAND
+            return splat.end()
         # A brace after a word belongs to a block; a brace where a value may stand opens an object.
         is_body = opener == "{" and self.last in (_OPERAND, _NUMBER, _LINE_END)
-        frame = _Frame(opener, start, opener == "{", is_body=is_body, outer_depth=self.depth)
-        self.frames.append(frame)
-        self._deeper(start)
-        frame.base_depth = self.depth
-        self.last = _OPEN
+        self._push(_Frame(opener, start, opener == "{", is_body))
+        return start + 1
 
-    def _close(self, start: int, strip_after: bool) -> int:
+    def _push(self, frame: _Frame) -> None:
+        self.frames.append(frame)
+        self.last = _OPEN
+        if len(self.frames) == MAX_DEPTH + 1:
+            self.error(*explanation.too_deep(MAX_DEPTH), frame.start, frame.start + 1)
+
+    def _close(self, start: int, *, strip_after: bool) -> int:
+        """Close the innermost bracket or sequence with the bracket at `start`; where to go on."""
         closer = self.text[start]
         frames = self.frames
         if not frames:
-            self.error("Unexpected closing bracket", f'This "{closer}" closes nothing.', start, start + 1)
+            self.error(*explanation.closes_nothing(closer), start, start + 1)
             self.mask(start, start + 1, " ")
             return start + 1
-        frame = frames[-1]
+        frame = frames.pop()
         if _CLOSER[frame.opener] != closer:
+            opener = SourceRange(self.source, frame.start, frame.start + len(frame.opener))
             self.error(
-                "Mismatched bracket",
-                f'Found "{closer}" where "{_CLOSER[frame.opener]}" should close the "{frame.opener}".',
+                *explanation.mismatched(closer, frame.opener, _CLOSER[frame.opener]),
                 start,
                 start + 1,
-                related=(("opened here", SourceRange(self.source, frame.start, frame.start + len(frame.opener))),),
+                related=(("opened here", opener),),
             )
-            # Go on as if the brackets inside had been closed, when one further out is meant.
-            while frames and frames[-1].template is None and _CLOSER[frames[-1].opener] != closer:
-                frames.pop()
-            if not frames or _CLOSER[frames[-1].opener] != closer:
+            # Go on as if everything inside had been closed where a bracket further out fits; else ignore this one.
+            frames.append(frame)
+            depth = len(frames) - 1
+            while depth >= 0 and _CLOSER[frames[depth].opener] != closer:
+                depth = depth - 1 if frames[depth].template is None else -1
+            if depth < 0:
                 return start + 1
-            frame = frames[-1]
-        frames.pop()
-        self.depth = frame.outer_depth + 1
+            frame = frames[depth]
+            del frames[depth:]
         self.last = _OPERAND
-        if frame.template is None:
+        if frame.template is None or frame.piece is None:
             return start + 1
         self.mask(start, start + 1, ")")
-        frame.template.pieces.append(
-            Piece(frame.directive, frame.start, start + 1, frame.strip_before, strip_after, frame.names)
-        )
-        return self._template_text(frame.template, start + 1)
+        frame.template.pieces.append(frame.piece._replace(end=start + 1, strip_after=strip_after))
+        return self.template_text(frame.template, start + 1)
 
-    def _template_text(self, template: TemplateText, position: int) -> int:
-        """Go on with the text of `template`: up to the expression of its next sequence, or past its end."""
+    # Templates
+
+    def template_text(self, template: TemplateText, position: int) -> int:
+        """Go on with the text of `template`: to the expression of its next sequence, or past its end."""
         text = self.text
         while True:
             start = position
-            if template.marker is None:
+            if template.style == "quoted":
                 position = _QUOTED_TEXT.match(text, position).end()  # type: ignore[union-attr]
-                character = text[position : position + 1]
-                ends = character == '"'
+                ends = text[position : position + 1] == '"'
             else:
-                position, ends = self._heredoc_text(template.marker, position)
-                character = text[position : position + 1]
+                position, ends = self._unquoted_text(template, position)
             if position > start:
                 template.pieces.append(Piece("text", start, position))
                 self.mask(start, position, " " * (position - start))
             if ends:
                 return self._template_end(template, position)
-            if character not in ("$", "%"):
-                return self._unterminated(template, position)
             sequence = _SEQUENCE.match(text, position)
-            assert sequence is not None
-            strip = bool(sequence.group(1))
-            inside = sequence.end()
-            frame = _Frame(
-                text[position : position + 2],
-                position,
-                False,
-                outer_depth=self.depth,
-                template=template,
-                strip_before=strip,
-                directive="value",
-            )
-            if character == "%":
+            if sequence is None:
+                return self._unterminated(template, position)
+            strip_before, inside = bool(sequence.group(1)), sequence.end()
+            piece = Piece("value", position, inside, strip_before)
+            if text[position] == "%":
                 directive = _DIRECTIVE.match(text, inside)
                 if directive is None:
-                    self.error(
-                        "Invalid template directive",
-                        "A directive is one of if, else, endif, for and endfor, such as %{ if var.enabled } or "
-                        "%{ for key, value in var.tags }. Write %%{ for the characters themselves.",
-                        position,
-                        inside,
-                    )
-                elif directive.group(5):
-                    position = directive.end()
+                    reason, length = explanation.directive(text[inside : inside + 80])
+                    self.error(*reason, position, inside + length)
+                elif word := directive.group(5):
                     template.pieces.append(
-                        Piece(directive.group(5), sequence.start(), position, strip, bool(directive.group(6)))
+                        piece._replace(kind=word, end=directive.end(), strip_after=bool(directive.group(6)))
                     )
-                    self.mask(sequence.start(), position, " " * (position - sequence.start()))
+                    self.mask(position, directive.end(), " " * (directive.end() - position))
+                    position = directive.end()
                     continue
                 else:
                     inside = directive.end()
-                    frame.directive = directive.group(1) or directive.group(2)
-                    frame.names = tuple(name for name in directive.group(3, 4) if name)
-            comma = any(piece.kind in ("value", "if", "for") for piece in template.pieces)
-            self.mask(position, inside, (",(" if comma else " (") + " " * (inside - position - 2))
-            self.frames.append(frame)
-            self._deeper(position)
-            frame.base_depth = self.depth
-            self.last = _OPEN
+                    names = tuple(name for name in directive.group(3, 4) if name)
+                    piece = piece._replace(kind=directive.group(1) or "for", names=names)
+            first = not any(piece.kind in ("value", "if", "for") for piece in template.pieces)
+            self.mask(position, inside, (" (" if first else ",(").ljust(inside - position))
+            self._push(_Frame(text[position : position + 2], position, False, template=template, piece=piece))
             return inside
 
     def _template_end(self, template: TemplateText, position: int) -> int:
-        """Close `template`, whose quote or end marker begins at `position`."""
-        template.end = position + (1 if template.marker is None else len(template.marker))
-        self.mask(position, template.end, " " * (template.end - position - 1) + "]")
+        """Finish `template`, whose quote or end marker begins at `position`; where to go on."""
+        template.end = end = position + (1 if template.style == "quoted" else len(template.marker))
+        if template.style != "bare":
+            self.mask(position, end, " " * (end - position - 1) + "]")
+        if template.misplaced:
+            self._unmask(template.start)
+            self.mask(template.start, end, '"' + "_" * (end - template.start - 2) + '"')
         self.templates[template.start] = template
         self.last = _OPERAND
-        return template.end
+        return end
 
     def _heredoc(self, start: int, position: int, marker: str, flush: bool) -> int:
-        template = TemplateText(start, marker=marker, flush=flush)
-        last = self.last
-        closing = re.compile(rf"^[ \t]*({re.escape(marker)})(?=[ \t]*\r?$)", re.MULTILINE).search(self.text, position)
-        if closing is None:
-            self.error(
-                "Unterminated heredoc",
-                f'No line holds the end marker "{marker}" alone.',
-                start,
-                position,
-            )
-            self.last = _OPERAND
-            self.mask(start, len(self.text), " " * (len(self.text) - start))
-            return len(self.text)
-        body = self.text[position : closing.start()]
-        if "${" not in body and "%{" not in body:
-            template.end = closing.end()
-            template.pieces.append(Piece("text", position, closing.start()))
-            self.templates[start] = template
-            beside = last == _OPERAND and start == self._copied
-            self.mask(start, template.end, (" " if beside else "_") + "_" * (template.end - start - 1))
-            self.last = _OPERAND
-            return template.end
-        self.mask(start, position, "[" + " " * (position - start - 1))
-        return self._template_text(template, position)
+        """Begin the heredoc that is introduced from `start` to `position`; where to go on."""
+        text = self.text
+        last_line = re.compile(rf"^[ \t]*({re.escape(marker)})[ \t]*\r?$", re.MULTILINE).search(text, position)
+        if last_line is None:
+            return self._unterminated_heredoc(start, position, marker)
+        template = TemplateText(start, "heredoc", self.last in (_OPERAND, _NUMBER), marker, flush)
+        content = text[position : last_line.start()]
+        if "${" in content or "%{" in content:
+            self.mask(start, position, "[".ljust(position - start))
+            return self.template_text(template, position)
+        template.pieces.append(Piece("text", position, last_line.start()))
+        template.end = end = last_line.end(1)
+        self.templates[start] = template
+        self.mask(start, end, '"' + "_" * (end - start - 2) + '"' if template.misplaced else "_" * (end - start))
+        self.last = _OPERAND
+        return end
 
-    def _heredoc_text(self, marker: str, position: int) -> tuple[int, bool]:
-        """From `position` to the next sequence, or to the end marker (True), or to the end of the file."""
+    def _unquoted_text(self, template: TemplateText, position: int) -> tuple[int, bool]:
+        """The end of the text at `position`, and whether the template ends there, else a sequence or the file does."""
         text = self.text
         while True:
-            line_start = position == 0 or text[position - 1] == "\n"
-            end = _HEREDOC_TEXT.match(text, position).end()  # type: ignore[union-attr]
-            if line_start and text[position:end].strip() == marker and text[end : end + 1] in ("\n", ""):
-                return position + text[position:end].index(marker), True
-            if text[end : end + 1] != "\n":
+            begins_line = text[position - 1 : position] == "\n"
+            end = _UNQUOTED_LINE.match(text, position).end()  # type: ignore[union-attr]
+            character = text[end : end + 1]
+            if template.style == "bare":
+                if not character:
+                    return end, True
+            elif begins_line and character in ("\n", "") and text[position:end].strip() == template.marker:
+                return text.index(template.marker, position), True
+            if character != "\n":
                 return end, False
             position = end + 1
 
+    # Recovery
+
+    def _unmask(self, start: int) -> None:
+        """Take back what was masked from `start` on."""
+        while self.copied > start:
+            self.copied -= len(self.masked.pop()) + len(self.masked.pop())
+
+    def _invalid(self, position: int) -> int:
+        while self.text[position] in " \t":
+            position += 1
+        reason, end = explanation.invalid_character(self.text, position)
+        self.error(*reason, position, end)
+        self.mask(position, end, " " * (end - position))
+        self.last = _OPERAND
+        return end
+
     def _unterminated(self, template: TemplateText, position: int) -> int:
-        self.error(
-            "Unterminated string",
-            "The closing quote is missing on this line.",
-            template.start,
-            position,
-        )
-        # The line ends every string and sequence that began on it.
-        while self.frames and self.frames[-1].template is not None:
-            outer = self.frames.pop()
-            assert outer.template is not None
-            template = outer.template
+        """A line, or the file, ends within the text of `template`; where to go on."""
+        if template.style == "heredoc":
+            return self._unterminated_heredoc(template.start, template.start, template.marker)
+        text = self.text
+        # A sequence that reaches over the end of its line, or in which a string is broken, is the one not closed.
+        culprits = [piece.start for piece in template.pieces if "\n" in text[piece.start : piece.end]]
+        culprits += [
+            frame.start
+            for frame in reversed(self.frames)
+            if frame.template is not None
+            and frame.template.style == "quoted"
+            and "\n" not in text[frame.start : position]
+        ]
+        if culprits and self._may_recover():
+            return self._unclosed_sequence(culprits[0], template.start)
+        end = explanation.closing_quote(text, position)
+        if end is None:
+            self.error(*explanation.UNTERMINATED_STRING, template.start, position)
+        else:
+            self.error(*explanation.STRING_OF_SEVERAL_LINES, template.start, position)
+            position = end
+        self._unmask(template.start)
+        self.mask(template.start, position, " " * (position - template.start))
         self.last = _OPERAND
         return position
 
-    def _number_with_letters(self, start: int, end: int) -> None:
-        number = re.compile(r"[\d.]*$").search(self.text, max(0, start - 40), start)
-        begin = number.start() if number is not None else start
-        written = self.text[begin:end]
-        self.error(
-            "Invalid number",
-            f'A number is followed by letters. A value with a unit is a string: "{written}".',
-            begin,
-            end,
+    def _unclosed_sequence(self, start: int, template_start: int) -> int:
+        """Leave out the strings that the `${` or `%{` at `start` stands in, up to the end of its line."""
+        self.error(*explanation.unclosed_sequence(self.text[start : start + 2]), start, start + 2)
+        outermost = next(
+            (
+                index
+                for index, frame in enumerate(self.frames)
+                if frame.template is not None and frame.template.style == "quoted"
+            ),
+            None,
         )
+        if outermost is not None:
+            template = self.frames[outermost].template
+            assert template is not None
+            template_start = min(template_start, template.start)
+            del self.frames[outermost:]
+        line_end = self.text.find("\n", start)
+        line_end = line_end if line_end >= 0 else len(self.text)
+        self._rewind(template_start, line_end)
+        self.last = _OPERAND
+        return line_end
 
-    def _operator_begins_line(self, start: int, end: int) -> None:
-        if self.frames or self.items:
-            self.error(
-                "Unexpected operator",
-                f'The expression ended with the line before, so "{self.text[start:end]}" has nothing on its left. Put '
-                "the whole expression in parentheses to let it go on over several lines.",
-                start,
-                end,
-            )
-
-    def _deeper(self, start: int) -> None:
-        self.depth += 1
-        if self.depth == MAX_DEPTH + 1:
-            self.error(
-                "Too deeply nested",
-                f"More than {MAX_DEPTH} brackets and operators stand within each other.",
-                start,
-                start + 1,
-            )
-
-    def _invalid(self, position: int) -> int:
+    def _unterminated_heredoc(self, start: int, position: int, marker: str) -> int:
         text = self.text
-        while text[position] in " \t":
-            position += 1
-        self.error("Invalid character", "This character is not used in the language.", position, position + 1)
-        self.mask(position, position + 1, " ")
-        return position + 1
+        introduced = text.find("\n", start)
+        nearly = re.compile(rf"^[ \t]*({re.escape(marker)})\b", re.MULTILINE).search(text, introduced)
+        end = nearly.end(1) if nearly is not None and self._may_recover() else len(text)
+        related = () if nearly is None else (("not alone on this line", SourceRange(self.source, *nearly.span(1))),)
+        self.error(*explanation.unterminated_heredoc(marker), start, introduced, related=related)
+        while self.frames and self.frames[-1].start > start:
+            self.frames.pop()
+        self._rewind(start, end)
+        self.last = _OPERAND
+        return end
 
-    def _end_of_file(self, end: int) -> int | None:
-        """Finish, or go on at a line that looks like the next block when brackets are still open."""
-        if self.frames:
-            frame = self.frames[0]
-            self.error(
-                "Unclosed bracket",
-                f'This "{frame.opener}" is never closed.',
-                frame.start,
-                frame.start + len(frame.opener),
-            )
-        self.mask(end, end, "")
-        return None
+    def _end_of_file(self) -> int | None:
+        """Where to go on when the file ends within brackets: at a line that looks like the next block."""
+        frames = self.frames
+        if not frames:
+            return None
+        sequence = next((frame for frame in frames if frame.template is not None), None)
+        if sequence is not None and sequence.template is not None:
+            template = sequence.template
+            if template.style == "quoted" and self._may_recover():
+                return self._unclosed_sequence(sequence.start, template.start)
+            self.error(*explanation.unclosed_sequence(sequence.opener), sequence.start, sequence.start + 2)
+            return None
+        outermost = frames[0]
+        header = _BLOCK_HEADER if outermost.is_body else _BLOCK_OR_ARGUMENT
+        resume = next(
+            (offset for offset in self.resume_points if offset > outermost.start and header.match(self.text, offset)),
+            None,
+        )
+        culprit = self._unclosed(outermost.start, resume or len(self.text))
+        self.error(
+            *explanation.unclosed(self.text[culprit], _CLOSER[self.text[culprit]]),
+            culprit,
+            culprit + 1,
+            related=() if resume is None else (("still open here", SourceRange(self.source, resume, resume + 1)),),
+        )
+        frames.clear()
+        if resume is None or not self._may_recover():
+            return None
+        self._rewind(resume, resume)
+        self.last = _LINE_END
+        return resume
+
+    def _unclosed(self, start: int, end: int) -> int:
+        """Of the brackets from `start` to `end` the one to blame: closed by one of another indentation, or never."""
+        masked = "".join(self.masked) + self.text[self.copied :]
+        stack: list[int] = []
+        for match in _BRACKET.finditer(masked, start, end):
+            at = match.start()
+            if match.group() in "([{":
+                stack.append(at)
+            elif stack:
+                opener = stack.pop()
+                if masked.find("\n", opener, at) >= 0 and self._indentation(opener) != self._indentation(at):
+                    return opener
+        return start
+
+    def _indentation(self, position: int) -> str:
+        line_start = self.text.rfind("\n", 0, position) + 1
+        line = self.text[line_start : position + 1]
+        return line[: len(line) - len(line.lstrip())]
+
+    def _may_recover(self) -> bool:
+        self.recoveries += 1
+        return self.recoveries <= _MAX_RECOVERIES
+
+    def _rewind(self, start: int, end: int) -> None:
+        """Blank the text from `start` to `end`, and forget what was found beyond."""
+        self._unmask(start)
+        self.mask(start, end, " " * (end - start))
+        self._forget_from(end)
+
+    def _forget_from(self, position: int) -> None:
+        self.items[:] = [item for item in self.items if item < position]
+        self.resume_points[:] = [offset for offset in self.resume_points if offset < position]
+        kept = [
+            diagnostic for diagnostic in self.diagnostics if diagnostic.subject and diagnostic.subject.start < position
+        ]
+        self.diagnostics.items[:] = kept
+        self.lines_with_errors = {diagnostic.subject.line for diagnostic in kept if diagnostic.subject}

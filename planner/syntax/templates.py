@@ -16,7 +16,9 @@ from planner.diagnostics import Diagnostics, Source, SourceRange
 from planner.syntax import ast
 from planner.syntax.scanner import Piece, TemplateText
 
-_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[^\n]|$)|\$\$\{|%%\{")
+# HCL's idea of white space. Python's counts the separators U+001C to U+001F, too.
+_SPACE = "\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{0,4}|U[0-9A-Fa-f]{0,8}|[^\n]|$)|\$\$\{|%%\{")
 _SEQUENCE_ESCAPE = re.compile(r"\$\$\{|%%\{")
 _CHARACTERS = {"\\n": "\n", "\\r": "\r", "\\t": "\t", '\\"': '"', "\\\\": "\\", "$${": "${", "%%{": "%{"}
 
@@ -31,7 +33,7 @@ def quoted_text(source: Source, start: int, end: int, diagnostics: Diagnostics) 
             character = _CHARACTERS.get(escape)
             if character is not None:
                 return character
-            if len(escape) > 2:
+            if len(escape) == (6 if escape[1:2] == "u" else 10):
                 code = int(escape[2:], 16)
                 if code < 0x110000 and not 0xD800 <= code < 0xE000:
                     return chr(code)
@@ -47,7 +49,8 @@ def quoted_text(source: Source, start: int, end: int, diagnostics: Diagnostics) 
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def heredoc_text(text: str) -> str:
+def unquoted_text(text: str) -> str:
+    """The text of a heredoc's line or of a bare template, where backslashes mean nothing."""
     if "{" in text:
         text = _SEQUENCE_ESCAPE.sub(lambda match: match.group()[1:], text)
     return text if text.isascii() else unicodedata.normalize("NFC", text)
@@ -82,17 +85,29 @@ def assemble(
     for piece in template.pieces:
         if piece.kind != "text":
             tokens.append(piece)
-        elif template.marker is None:
+        elif template.style == "quoted":
             tokens.append(_Text(quoted_text(source, piece.start, piece.end, diagnostics)))
         else:
             # HCL takes each line of a heredoc for a text of its own, which strip markers do not reach over.
-            tokens.extend(_Text(heredoc_text(line)) for line in _lines(source.text[piece.start : piece.end]))
+            tokens.extend(_Text(unquoted_text(line)) for line in _lines(source.text[piece.start : piece.end]))
     _strip(tokens)
     if template.flush:
         _flush(tokens)
     if not any(isinstance(token, Piece) for token in tokens):
         return ast.Literal("".join(token.value for token in tokens if isinstance(token, _Text)), whole)
     return ast.Template(_nest(source, tokens, expressions, diagnostics), whole)
+
+
+def nesting(template: TemplateText) -> int:
+    """How deep the directives of `template` stand within each other."""
+    depth = deepest = 0
+    for piece in template.pieces:
+        if piece.kind in ("if", "for"):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif piece.kind in ("endif", "endfor"):
+            depth -= 1
+    return deepest
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -105,11 +120,11 @@ def _strip(tokens: list[_Text | Piece]) -> None:
             if token.strip_before and index > 0:
                 before = tokens[index - 1]
                 if isinstance(before, _Text):
-                    before.value = before.value.rstrip()
+                    before.value = before.value.rstrip(_SPACE)
             if token.strip_after and index + 1 < len(tokens):
                 after = tokens[index + 1]
                 if isinstance(after, _Text):
-                    after.value = after.value.lstrip()
+                    after.value = after.value.lstrip(_SPACE)
 
 
 def _flush(tokens: list[_Text | Piece]) -> None:
@@ -122,7 +137,7 @@ def _flush(tokens: list[_Text | Piece]) -> None:
             newline = False
             spaces: int | None = 0
             if isinstance(token, _Text):
-                bare = token.value.lstrip()
+                bare = token.value.lstrip(_SPACE)
                 if not bare and token.value.endswith("\n"):
                     spaces = None
                 else:

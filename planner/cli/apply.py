@@ -1,0 +1,160 @@
+"""`apply` and `destroy`: do what a plan says."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from planner import operations, planfile
+from planner.cli.arguments import Command, Planning, boolean, takes_inputs, takes_planning, takes_terminal
+from planner.cli.terminal import Terminal
+from planner.cli.watching import apply_progress, stopping, tell_recovery
+from planner.errors import EXIT_ERROR, EXIT_OK, LunformError
+from planner.execution.executor import Stop
+from planner.planning.builder import PlanRequest
+from planner.planning.plan import Action, Plan
+from planner.views.json_lines import JsonLines
+
+
+def _applies(command: Command) -> Command:
+    for option in (
+        boolean("-auto-approve", False, "Do not ask."),
+        boolean("-allow-data-loss", False, "Let volumes be destroyed without being asked for their number."),
+        click.option("-parallelism", type=click.IntRange(1, 1024), default=10, help="Provider calls at once (10)."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("apply")
+@click.argument("saved", required=False, metavar="[PLANFILE]")
+@boolean("-destroy", False, "Take everything away.")
+@_applies
+@takes_inputs
+@takes_planning
+@takes_terminal
+def apply_command(
+    saved: str | None,
+    destroy: bool,
+    auto_approve: bool,
+    allow_data_loss: bool,
+    parallelism: int,
+    inputs: operations.Inputs,
+    planning: Planning,
+    terminal: Terminal,
+) -> int:
+    """
+    Do what a plan says: one that was saved, or one made now and shown first.
+
+    It can be killed at any point: the next run finds out what was done, and goes on.
+
+    \b
+    Examples:
+      lunform apply
+      lunform apply tonight.plan
+      lunform apply -auto-approve -parallelism=64
+    """
+    if saved is None:
+        return _plan_and_apply(destroy, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
+    if destroy or not planning.refresh:
+        raise click.UsageError("A saved plan says all that is to be done; -destroy and -refresh do not go with it.")
+    found = planfile.read(Path(saved))
+    project = operations.load(Path(), operations.with_saved(inputs, found), found.sources)
+    _approve(found.plan, True, allow_data_loss, False, terminal)
+    return _run(project, found.plan, parallelism, planning, terminal)
+
+
+@click.command("destroy")
+@_applies
+@takes_inputs
+@takes_planning
+@takes_terminal
+def destroy_command(
+    auto_approve: bool,
+    allow_data_loss: bool,
+    parallelism: int,
+    inputs: operations.Inputs,
+    planning: Planning,
+    terminal: Terminal,
+) -> int:
+    """
+    Take away everything that the state records. The same as: lunform apply -destroy
+
+    \b
+    Example: lunform destroy
+    """
+    return _plan_and_apply(True, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
+
+
+def _plan_and_apply(
+    destroy: bool,
+    auto_approve: bool,
+    allow_data_loss: bool,
+    parallelism: int,
+    inputs: operations.Inputs,
+    planning: Planning,
+    terminal: Terminal,
+) -> int:
+    if terminal.json and not auto_approve:
+        raise click.UsageError("With -json nobody can be asked: add -auto-approve, or apply a saved plan.")
+    project = operations.load(Path(), inputs)
+    watch = tell_recovery(terminal)
+    with closing(operations.store_of(project)) as store:
+        operations.settle_interrupted(project, store, watch, planning.lock_timeout)
+        request = PlanRequest(destroy=destroy, read=planning.refresh)
+        plan, diagnostics = operations.plan(project, store, request, watch)
+    if not terminal.json:
+        terminal.plan(plan)
+    terminal.diagnostics(diagnostics)
+    if not plan.is_empty:
+        _approve(plan, auto_approve, allow_data_loss, planning.may_ask and terminal.can_ask, terminal)
+    return _run(project, plan, parallelism, planning, terminal)
+
+
+def _run(project: operations.Project, plan: Plan, parallelism: int, planning: Planning, terminal: Terminal) -> int:
+    stop = Stop()
+    with (
+        closing(operations.store_of(project)) as store,
+        apply_progress(plan, terminal) as watch,
+        stopping(stop),
+    ):
+        applied = operations.apply(
+            project, store, plan, watch, parallelism=parallelism, lock_timeout=planning.lock_timeout, stop=stop
+        )
+        if isinstance(watch, JsonLines) and applied.complete:
+            watch.finish(applied.outputs)
+    terminal.applied(plan, applied)
+    return EXIT_OK if applied.complete else EXIT_ERROR
+
+
+def _approve(plan: Plan, auto_approve: bool, allow_data_loss: bool, can_ask: bool, terminal: Terminal) -> None:
+    """
+    Ask, where it is needed and somebody can answer.
+
+    Raises:
+        LunformError: it was declined, or there is nobody to ask.
+    """
+    lost = sum(change.holds_data and change.action in (Action.DELETE, Action.REPLACE) for change in plan.changes)
+    if lost and not allow_data_loss:
+        if not can_ask:
+            raise LunformError(
+                "The plan destroys data, and nobody can be asked.",
+                f"{lost} volume{'s' if lost > 1 else ''} would be deleted or replaced. If that is meant, add"
+                " -allow-data-loss.",
+            )
+        question = f"{lost} volume{'s' if lost > 1 else ''} with all data will be destroyed. Type the number to go on"
+        _ask(question, str(lost))
+    elif not auto_approve:
+        if not can_ask:
+            raise LunformError(
+                "Nobody can be asked whether to go on.",
+                "There is no terminal, or -input=false was given. Add -auto-approve, or apply a saved plan.",
+            )
+        _ask("Do you want to do this? Only 'yes' goes on", "yes")
+
+
+def _ask(question: str, answer: str) -> None:
+    if click.prompt("\n" + question, default="", show_default=False) != answer:
+        raise LunformError("Apply cancelled.", "Nothing was changed.")

@@ -1,0 +1,141 @@
+"""
+Flags as Terraform users type them: one dash or two, `-flag=value`, booleans bare or with `=true`/`=false`.
+
+click knows none of that by itself, so the words are put into its own form first. What many verbs take is declared
+here once, and reaches the verb as one thing: `terminal`, `inputs`, `planning`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from planner.cli.terminal import Terminal
+from planner.config.variables import FromCommandLine
+
+Command = Callable[..., Any]
+
+BOOLEANS = frozenset(
+    {
+        "-json",
+        "-no-color",
+        "-input",
+        "-refresh",
+        "-destroy",
+        "-detailed-exitcode",
+        "-compact-warnings",
+        "-auto-approve",
+        "-allow-data-loss",
+        "-raw",
+    }
+)
+"""All boolean flags of all verbs: known here, since the words are read before the verb's module is imported."""
+
+_FILE = "file:"
+"""Marks a -var-file among the -var, whose common order counts. No variable's name holds a colon."""
+
+
+def normalise(words: Sequence[str]) -> list[str]:
+    """
+    `--out=x` becomes `-out=x`, `-json` becomes `-json=true`, `-var-file=x` becomes `-var=file:x`.
+
+    What follows a bare `--` is left alone.
+    """
+    result: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            return [*result, word, *rest]
+        if word.startswith("--"):
+            word = word[1:]
+        if word in BOOLEANS:
+            word += "=true"
+        elif word == "-var-file":
+            word = f"-var={_FILE}{next(rest, '')}"
+        elif word.startswith("-var-file="):
+            word = f"-var={_FILE}{word.removeprefix('-var-file=')}"
+        result.append(word)
+    return result
+
+
+def boolean(name: str, default: bool, help: str) -> Callable[[Command], Command]:
+    """A flag that is bare, or has `=true` or `=false`."""
+    assert name in BOOLEANS
+    return click.option(name, type=bool, default=default, metavar="", help=help)
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """
+    Attributes:
+        refresh: read what is really there.
+        lock_timeout: seconds to wait for the state.
+        may_ask: a person may be asked, if there is one.
+    """
+
+    refresh: bool
+    lock_timeout: float
+    may_ask: bool
+
+
+def takes_terminal(command: Command) -> Command:
+    """For every verb that shows something: passes `terminal`."""
+
+    @boolean("-json", False, "Answer in JSON.")
+    @boolean("-no-color", False, "No colours.")
+    @boolean("-compact-warnings", False, "Show warnings as one line each.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, json: bool, no_color: bool, compact_warnings: bool, **more: Any) -> Any:
+        return command(*args, terminal=Terminal(json, no_color, compact_warnings), **more)
+
+    return wrapped
+
+
+def takes_inputs(command: Command) -> Command:
+    """For every verb that evaluates the configuration: passes `inputs`."""
+
+    @click.option("-var", "given", multiple=True, metavar="NAME=VALUE", help="Give a variable a value.")
+    @click.option("-var-file", "_", metavar="FILE", help="Read values from a file. The last value given wins.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, given: tuple[str, ...], _: Any, **more: Any) -> Any:
+        from planner.operations import Inputs
+
+        return command(*args, inputs=Inputs([_given(text) for text in given], dict(os.environ)), **more)
+
+    return wrapped
+
+
+def takes_planning(command: Command) -> Command:
+    """For every verb that plans: passes `planning`."""
+
+    @boolean("-refresh", True, "-refresh=false takes what is recorded for what is there.")
+    @click.option("-lock-timeout", default="0s", metavar="TIME", help="How long to wait for the state: 30s, 5m.")
+    @boolean("-input", True, "-input=false never asks.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, refresh: bool, lock_timeout: str, input: bool, **more: Any) -> Any:
+        return command(*args, planning=Planning(refresh, _seconds(lock_timeout), input), **more)
+
+    return wrapped
+
+
+def _given(text: str) -> FromCommandLine:
+    if text.startswith(_FILE):
+        return FromCommandLine(None, text.removeprefix(_FILE))
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f'-var takes NAME=VALUE, and "{text}" has no equals sign.')
+    return FromCommandLine(name.strip(), value)
+
+
+def _seconds(text: str) -> float:
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, factor = (text[:-1], units[text[-1]]) if text and text[-1] in units else (text, 1)
+    try:
+        return float(number) * factor
+    except ValueError:
+        raise click.UsageError(f'"{text}" is not a time such as 30s or 5m.') from None

@@ -1,0 +1,179 @@
+"""`show`, `output`, `state` and `graph`: look, never touch."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from planner import operations, planfile
+from planner.addresses import AddressError, parse_instance
+from planner.cli.arguments import boolean, takes_inputs, takes_terminal
+from planner.cli.terminal import Terminal
+from planner.diagnostics import did_you_mean
+from planner.errors import LunformError
+from planner.state.model import Snapshot
+
+
+@click.command("show")
+@click.argument("saved", required=False, metavar="[PLANFILE]")
+@takes_terminal
+def show_command(saved: str | None, terminal: Terminal) -> None:
+    """
+    Show the state, or a saved plan.
+
+    \b
+    Examples:
+      lunform show
+      lunform show -json tonight.plan
+    """
+    if saved is not None:
+        terminal.plan(planfile.read(Path(saved)).plan)
+        return
+    snapshot = _recorded()
+    if terminal.json:
+        from planner.views.state_json import state_to_json
+
+        terminal.result_json(state_to_json(snapshot))
+    else:
+        from planner.views.state_text import render_state
+
+        terminal.result(render_state(snapshot, terminal.style))
+
+
+@click.command("output")
+@click.argument("name", required=False)
+@boolean("-raw", False, "The bare text of one output, for scripts.")
+@takes_terminal
+def output_command(name: str | None, raw: bool, terminal: Terminal) -> None:
+    """
+    Show outputs as last applied.
+
+    \b
+    Examples:
+      lunform output -json
+      lunform output -raw iqn
+    """
+    outputs = _recorded().outputs
+    if name is None:
+        if raw:
+            raise click.UsageError("-raw shows one output; say which.")
+        if terminal.json:
+            terminal.result_json({n: {"sensitive": o.sensitive, "value": o.value} for n, o in outputs.items()})
+        else:
+            from planner.views.state_text import render_outputs
+
+            terminal.result(render_outputs(outputs, terminal.style))
+        return
+    if name not in outputs:
+        known = f" There are {', '.join(outputs)}." if outputs else " Nothing was applied yet, or nothing has outputs."
+        raise LunformError(f'There is no output "{name}".', did_you_mean(name, outputs).strip() or known.strip())
+    output = outputs[name]
+    if output.sensitive:
+        raise LunformError(
+            f'The output "{name}" is sensitive.', "Sensitive values are never stored, so there is nothing to show."
+        )
+    if raw:
+        if not isinstance(output.value, (str, int, bool)):
+            raise LunformError(f'The output "{name}" is not a text, number or bool.', "Use -json for it.")
+        terminal.result(str(output.value).lower() if isinstance(output.value, bool) else str(output.value))
+    elif terminal.json:
+        terminal.result_json(output.value)
+    else:
+        from planner.views.state_text import render_outputs
+
+        terminal.result(render_outputs({name: output}, terminal.style))
+
+
+@click.group("state")
+def state_command() -> None:
+    """
+    Look into the state.
+
+    \b
+    Examples:
+      lunform state list
+      lunform state show 'volume.db["wal"]'
+    """
+
+
+@state_command.command("list")
+@takes_terminal
+def state_list(terminal: Terminal) -> None:
+    """
+    List the addresses of all that is recorded.
+
+    \b
+    Example: lunform state list
+    """
+    addresses = [str(address) for address in sorted(_recorded().objects)]
+    if terminal.json:
+        terminal.result_json(addresses)
+    elif addresses:
+        terminal.result("\n".join(addresses))
+
+
+@state_command.command("show")
+@click.argument("address")
+@takes_terminal
+def state_show(address: str, terminal: Terminal) -> None:
+    """
+    Show one recorded object.
+
+    \b
+    Example: lunform state show volume.db
+    """
+    objects = _recorded().objects
+    try:
+        found = objects.get(parse_instance(address))
+    except AddressError as error:
+        raise LunformError(str(error)) from None
+    if found is None:
+        raise LunformError(
+            f"Nothing is recorded at {address}.", did_you_mean(address, [str(known) for known in objects]).strip()
+        )
+    if terminal.json:
+        from planner.views.state_json import object_to_json
+
+        terminal.result_json(object_to_json(found))
+    else:
+        from planner.views.state_text import render_object
+
+        terminal.result(render_object(found, terminal.style))
+
+
+@click.command("graph")
+@click.option("-plan", "saved", metavar="PLANFILE", help="The steps of a saved plan, instead of the blocks.")
+@takes_inputs
+@takes_terminal
+def graph_command(saved: str | None, inputs: operations.Inputs, terminal: Terminal) -> None:
+    """
+    Show what needs what, as DOT.
+
+    \b
+    Examples:
+      lunform graph | dot -Tsvg > blocks.svg
+      lunform graph -plan=tonight.plan
+    """
+    from planner.views.dot import resources_to_dot, steps_to_dot
+
+    if saved is not None:
+        steps = planfile.read(Path(saved)).plan.steps
+        if terminal.json:
+            terminal.result_json([step.to_json() for step in steps.steps])
+        else:
+            terminal.result(steps_to_dot(steps))
+        return
+    edges = operations.block_edges(operations.load(Path(), inputs))
+    if terminal.json:
+        terminal.result_json([{"from": needing, "to": needed} for needing, needed in edges])
+    else:
+        terminal.result(resources_to_dot(edges))
+
+
+def _recorded() -> Snapshot:
+    """The state of the configuration in this directory."""
+    project = operations.load(Path(), operations.Inputs())
+    with closing(operations.store_of(project)) as store:
+        return store.read()

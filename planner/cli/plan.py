@@ -1,0 +1,54 @@
+"""`plan`: what would change, and why. Changes nothing."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from planner import operations, planfile
+from planner.cli.arguments import Planning, boolean, takes_inputs, takes_planning, takes_terminal
+from planner.cli.terminal import Terminal
+from planner.cli.watching import tell_recovery
+from planner.errors import EXIT_CHANGES, EXIT_OK
+from planner.planning.builder import PlanRequest
+
+
+@click.command("plan")
+@click.option("-out", metavar="FILE", help="Save the plan; `lunform apply FILE` does exactly that.")
+@boolean("-destroy", False, "Plan to take everything away.")
+@boolean("-detailed-exitcode", False, "Exit with 2 when there are changes.")
+@takes_inputs
+@takes_planning
+@takes_terminal
+def plan_command(
+    out: str | None,
+    destroy: bool,
+    detailed_exitcode: bool,
+    inputs: operations.Inputs,
+    planning: Planning,
+    terminal: Terminal,
+) -> int:
+    """
+    Show what would change, on which pool each volume would go, who holds its figures, and the steps that it takes.
+
+    Only reads: nothing is changed, and no lock is taken.
+
+    \b
+    Examples:
+      lunform plan
+      lunform plan -out=tonight.plan -var size=200GiB
+      lunform plan -detailed-exitcode -json > plan.json
+    """
+    project = operations.load(Path(), inputs)
+    request = PlanRequest(destroy=destroy, read=planning.refresh)
+    with closing(operations.store_of(project)) as store:
+        plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal))
+    terminal.plan(plan)
+    terminal.diagnostics(diagnostics)
+    if out is not None:
+        planfile.write(Path(out), plan, project.module.sources)
+        if not terminal.json:
+            terminal.result(f"\nSaved the plan to {out}. To do exactly that: lunform apply {out}")
+    return EXIT_CHANGES if detailed_exitcode and not plan.is_empty else EXIT_OK

@@ -1,0 +1,67 @@
+"""Which observer watches a run, and how Ctrl-C reaches it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from planner.cli.terminal import Terminal, colours
+from planner.events import Event, Observer, StepRecovered, WaitingForLock
+from planner.execution.executor import Stop
+from planner.planning.plan import Plan
+from planner.views.style import Style
+
+
+def tell_recovery(terminal: Terminal) -> Observer:
+    """Tells only what a person must know while planning: what a killed run had done. To standard error."""
+    style = Style(colours(sys.stderr, terminal.no_color))
+
+    def observe(event: Event) -> None:
+        match event:
+            case StepRecovered(sentence=sentence):
+                sys.stderr.write(style.update("Recovered: ") + sentence + "\n")
+            case WaitingForLock(holder=holder):
+                sys.stderr.write(f"Waiting for the state, held by {holder} ...\n")
+
+    return observe
+
+
+@contextmanager
+def apply_progress(plan: Plan, terminal: Terminal) -> Iterator[Observer]:
+    """Shows an apply as it goes: live on a terminal, lines elsewhere, JSON lines where JSON is asked for."""
+    if terminal.json:
+        from planner.views.json_lines import JsonLines
+
+        yield JsonLines(terminal.result, plan)
+    elif terminal.is_live:
+        from planner.views.progress import LiveProgress
+
+        with LiveProgress(terminal.style) as live:
+            yield live
+    else:
+        from planner.views.progress import PlainProgress
+
+        with PlainProgress(terminal.result, terminal.style) as plain:
+            yield plain
+
+
+@contextmanager
+def stopping(stop: Stop) -> Iterator[None]:
+    """
+    Ctrl-C and SIGTERM ask the run to stop: first to start nothing new, then to leave at once.
+
+    The old handlers are back when the context ends.
+    """
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.request()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

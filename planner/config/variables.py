@@ -1,0 +1,121 @@
+"""
+Values given from outside, in Terraform's order: default < LUNFORM_VAR_name < lunform.lunvars.hcl <
+*.auto.lunvars.hcl by name < -var and -var-file as they come on the command line. The last one wins whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from planner.config.loader import Parse
+from planner.config.model import Module
+from planner.diagnostics import Diagnostics, Source, SourceRange, did_you_mean
+from planner.syntax import ast
+
+DEFAULT_FILE = "lunform.lunvars.hcl"
+AUTO_SUFFIX = ".auto.lunvars.hcl"
+ENVIRONMENT_PREFIX = "LUNFORM_VAR_"
+
+
+@dataclass(frozen=True, slots=True)
+class FromCommandLine:
+    """`-var name=text` or, with `name` None, `-var-file text`."""
+
+    name: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenValue:
+    """
+    A variable's value as given.
+
+    Attributes:
+        expression: to be evaluated without any scope; None when `text` is the value itself.
+        text: what stood on the command line or in the environment; taken as it is by a string variable.
+        plain: the value itself as plain data, where neither of the two is given.
+        origin: where it came from, in words.
+    """
+
+    expression: ast.Expression | None
+    text: str | None
+    origin: str
+    range: SourceRange | None = None
+    plain: Any = None
+
+
+ParseExpression = Callable[[Source], tuple[ast.Expression | None, Diagnostics]]
+
+
+def collect(
+    module: Module,
+    directory: Path,
+    environment: Mapping[str, str],
+    command_line: Sequence[FromCommandLine],
+    saved: Mapping[str, Any],
+    parse: Parse,
+) -> tuple[Mapping[str, GivenValue], Diagnostics]:
+    """The value given last for each variable; a saved plan's values win over all.
+
+    Undeclared names are errors in -var and warnings in files.
+    """
+    diagnostics = Diagnostics()
+    given: dict[str, GivenValue] = {}
+    for name in module.variables:
+        if (text := environment.get(ENVIRONMENT_PREFIX + name)) is not None:
+            given[name] = GivenValue(None, text, f"environment variable {ENVIRONMENT_PREFIX}{name}")
+    files = [directory / DEFAULT_FILE, *sorted(directory.glob("*" + AUTO_SUFFIX))]
+    for path in files:
+        if path.exists():
+            _read_file(path, path.name, module, parse, given, diagnostics)
+    for item in command_line:
+        if item.name is None:
+            _read_file(Path(item.text), item.text, module, parse, given, diagnostics)
+        elif item.name in module.variables:
+            given[item.name] = GivenValue(None, item.text, f'-var "{item.name}=..."')
+        else:
+            diagnostics.error(
+                "Undeclared variable",
+                f'-var gives a value to "{item.name}", but the configuration declares no such variable.'
+                f"{did_you_mean(item.name, module.variables)}",
+            )
+    for name, value in saved.items():
+        given[name] = GivenValue(None, None, "the saved plan", plain=value)
+    return given, diagnostics
+
+
+def _read_file(
+    path: Path,
+    shown: str,
+    module: Module,
+    parse: Parse,
+    given: dict[str, GivenValue],
+    diagnostics: Diagnostics,
+) -> None:
+    try:
+        source = Source(shown, path.read_bytes().decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        diagnostics.error("Unreadable variables file", f"{shown} cannot be read: {reason}.")
+        return
+    body, mistakes = parse(source)
+    diagnostics.extend(mistakes)
+    for block in body.blocks:
+        diagnostics.error(
+            "Block in a variables file",
+            f'A variables file only gives values: name = value. Declare "{block.type}" in a .lun.hcl file.',
+            block.header_range,
+        )
+    for argument in body.arguments:
+        if argument.name in module.variables:
+            given[argument.name] = GivenValue(argument.value, None, shown, argument.value.range)
+        else:
+            diagnostics.warning(
+                "Value for an undeclared variable",
+                f'The configuration declares no variable "{argument.name}".'
+                f"{did_you_mean(argument.name, module.variables)}",
+                argument.name_range,
+            )

@@ -1,0 +1,176 @@
+"""A step as a provider call: the request made of its arguments and of what is recorded of its object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from planner.addresses import ProviderAddress, parse_provider
+from planner.execution.outcome import attachment, qos
+from planner.sdk.errors import Missing, Rejected
+from planner.sdk.hypervisor import Attach, Detach, HostSpec, UpdateAttachment
+from planner.sdk.provider import Providers
+from planner.sdk.storage import (
+    AccessPath,
+    CreateVolume,
+    DeleteVolume,
+    Done,
+    Endpoint,
+    GrantAccess,
+    Owner,
+    PoolSpec,
+    Reply,
+    ResizeVolume,
+    RevokeAccess,
+    StorageProvider,
+    UpdateQos,
+)
+from planner.state.model import RecordedObject
+from planner.steps.graph import Step, Verb
+
+HYPERVISOR_VERBS = frozenset({Verb.ATTACH, Verb.UPDATE_ATTACHMENT, Verb.DETACH})
+"""The verbs whose provider is a hypervisor; that of the others is an array."""
+
+_GONE_IS_DONE = frozenset({Verb.DELETE, Verb.REVOKE, Verb.DETACH})
+
+
+def call(step: Step, recorded: RecordedObject | None, lineage: str, providers: Providers) -> Reply[Any]:
+    """
+    Make the step's call. What it takes away and does not find is done.
+
+    Raises ProviderError; Rejected also when the record lacks what the request needs.
+    """
+    try:
+        if step.verb in HYPERVISOR_VERBS:
+            return _call_hypervisor(step, recorded, lineage, providers)
+        return _call_storage(step, recorded, lineage, providers.storage(provider_of(step)))
+    except Missing:
+        if step.verb in _GONE_IS_DONE:
+            return Done(None)
+        raise
+
+
+def poll(step: Step, job: str, providers: Providers) -> Reply[Any]:
+    """Ask for a job that an earlier `call` of the step began."""
+    if step.verb in HYPERVISOR_VERBS:
+        return providers.hypervisor(provider_of(step)).poll(job)
+    return providers.storage(provider_of(step)).poll(job)
+
+
+def pool_spec(step: Step) -> PoolSpec:
+    return PoolSpec(step.arguments["pool"], step.arguments["pool_arguments"])
+
+
+def host_spec(step: Step) -> HostSpec:
+    host = step.arguments["host_spec"]
+    return HostSpec(
+        address=step.arguments["host"],
+        name=host["name"],
+        network_address=host["network_address"],
+        initiator=host["initiator"],
+        arguments=host["arguments"],
+    )
+
+
+def endpoint(step: Step) -> Endpoint:
+    given = step.arguments["endpoint"]
+    return Endpoint(given["name"], given["address"], given["initiator"])
+
+
+def provider_of(step: Step) -> ProviderAddress:
+    if step.provider is None:
+        raise Rejected(f"{step.address}: {step.verb.value} names no provider", "This is a bug in lunform.")
+    return step.provider
+
+
+def _call_storage(step: Step, recorded: RecordedObject | None, lineage: str, storage: StorageProvider) -> Reply[Any]:
+    pool, arguments = pool_spec(step), step.arguments
+    match step.verb:
+        case Verb.CREATE:
+            return storage.create_async(
+                CreateVolume(
+                    pool=pool,
+                    name=arguments["name"],
+                    size=arguments["size"],
+                    qos=qos(arguments),
+                    owner=Owner(lineage, str(step.address), step.intent),
+                    thin=arguments["thin"],
+                    metadata=arguments["metadata"],
+                )
+            )
+        case Verb.RESIZE:
+            return storage.resize_async(ResizeVolume(pool, _volume(recorded, step), arguments["size"]))
+        case Verb.UPDATE_QOS:
+            return storage.update_qos(UpdateQos(pool, _volume(recorded, step), qos(arguments)))
+        case Verb.GRANT:
+            return storage.grant_access(GrantAccess(pool, _volume(recorded, step), endpoint(step)))
+        case Verb.REVOKE:
+            return storage.revoke_access(RevokeAccess(pool, _volume(recorded, step), endpoint(step)))
+        case Verb.DELETE:
+            return storage.delete_async(DeleteVolume(pool, _volume(recorded, step), arguments["purge"]))
+        case Verb.ATTACH | Verb.UPDATE_ATTACHMENT | Verb.DETACH | Verb.RECORD | Verb.FORGET | Verb.JOIN:
+            raise AssertionError(f"{step.verb} is no call to an array")
+        case _:
+            assert_never(step.verb)
+
+
+def _call_hypervisor(step: Step, recorded: RecordedObject | None, lineage: str, providers: Providers) -> Reply[Any]:
+    hypervisor, host, arguments = providers.hypervisor(provider_of(step)), host_spec(step), step.arguments
+    path = _path(recorded, step)
+    if step.verb is Verb.ATTACH:
+        request = Attach(
+            host=host,
+            vm=arguments["vm"],
+            volume=_volume(recorded, step),
+            path=path,
+            serial=_attribute(recorded, step, "serial"),
+            size=arguments["size"],
+            device=arguments["device"],
+            bus=arguments["bus"],
+            read_only=arguments["read_only"],
+            qos=qos(arguments),
+            owner=Owner(lineage, str(step.address), step.intent),
+        )
+        storage = providers.storage(parse_provider(arguments["storage_provider"]))
+        return hypervisor.attach(request, storage.credentials(request.volume, path))
+    disk = _disk(recorded, step)
+    if step.verb is Verb.DETACH:
+        return hypervisor.detach(Detach(host, arguments["vm"], disk["device"], disk["serial"], path))
+    return hypervisor.update_attachment(
+        UpdateAttachment(host, arguments["vm"], disk["device"], disk["serial"], path, arguments["size"], qos(arguments))
+    )
+
+
+def _volume(recorded: RecordedObject | None, step: Step) -> str:
+    """The array's id of the volume."""
+    return _attribute(recorded, step, "id")
+
+
+def _attribute(recorded: RecordedObject | None, step: Step, name: str) -> str:
+    if recorded is None or recorded.attributes.get(name) is None:
+        raise _not_recorded(step, f"the volume's {name}")
+    return str(recorded.attributes[name])
+
+
+def _path(recorded: RecordedObject | None, step: Step) -> AccessPath:
+    """How the host reaches the volume; where no grant is recorded, where the volume is served at all."""
+    attributes = recorded.attributes if recorded is not None else {}
+    path = attributes.get("access", {}).get(step.arguments["host"], attributes)
+    if path.get("iqn") is None:
+        raise _not_recorded(step, f"how {step.arguments['host']} reaches the volume")
+    return AccessPath(path["portal"], path["iqn"], path["lun"], path.get("chap_username"))
+
+
+def _disk(recorded: RecordedObject | None, step: Step) -> Mapping[str, Any]:
+    vm = step.arguments["vm"]
+    disk = attachment(recorded.attributes, step.arguments["host"], vm) if recorded else None
+    if disk is None:
+        raise _not_recorded(step, f'the disk of "{vm}"')
+    return disk
+
+
+def _not_recorded(step: Step, what: str) -> Rejected:
+    return Rejected(
+        f"{step.address}: the state does not say {what}",
+        f"{step.verb.value} was not called. Run `lunform refresh`, then plan again.",
+    )

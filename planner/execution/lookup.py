@@ -1,0 +1,147 @@
+"""
+Looks up whether a step's effect is there, when its answer was lost: by the step's intent id for what it makes, by the
+array's id and the endpoint's name for the rest.
+
+Each pool and host is read once per `Actual`, whatever the number of steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from planner.addresses import ProviderAddress
+from planner.execution.calls import endpoint, host_spec, pool_spec, provider_of
+from planner.execution.outcome import attachment, qos
+from planner.sdk.errors import Missing
+from planner.sdk.hypervisor import ActualAttachment, Attachment
+from planner.sdk.provider import Providers
+from planner.sdk.storage import AccessPath, ActualVolume, Done
+from planner.state.model import RecordedObject
+from planner.steps.graph import Step, Verb
+
+
+@dataclass(frozen=True, slots=True)
+class _Volumes:
+    by_id: Mapping[str, ActualVolume]
+    by_intent: Mapping[str, ActualVolume]
+
+
+@dataclass(frozen=True, slots=True)
+class _Disks:
+    by_intent: Mapping[str, ActualAttachment]
+    by_serial: Mapping[tuple[str, str | None], ActualAttachment]
+    """By VM and serial number."""
+
+
+class Actual:
+    """
+    What the systems have, read when it is first asked for and then remembered.
+
+    All methods raise ProviderError when a system cannot be read.
+    """
+
+    def __init__(self, providers: Providers) -> None:
+        self._providers = providers
+        self._volumes: dict[tuple[ProviderAddress, str], _Volumes | None] = {}
+        self._disks: dict[tuple[ProviderAddress, str], _Disks | None] = {}
+
+    def effect(self, step: Step, recorded: RecordedObject | None) -> Done[Any] | None:
+        """
+        What the step's call would have answered, if its effect is there; None when it is not.
+
+        Args:
+            recorded: the object with the outcomes of all earlier steps.
+        """
+        match step.verb:
+            case Verb.ATTACH | Verb.UPDATE_ATTACHMENT | Verb.DETACH:
+                disks = self._disks_of(step)
+                return None if disks is None else _disk_effect(step, recorded, disks)
+            case Verb.CREATE:
+                volumes = self._volumes_of(step)
+                made = None if volumes is None else volumes.by_intent.get(step.intent)
+                return None if made is None else Done(made)
+            case Verb.RESIZE | Verb.UPDATE_QOS | Verb.GRANT | Verb.REVOKE | Verb.DELETE:
+                if recorded is None or "id" not in recorded.attributes:
+                    return None
+                volumes = self._volumes_of(step)
+                if volumes is None:
+                    return None
+                return _volume_effect(step, volumes.by_id.get(recorded.attributes["id"]))
+            case Verb.RECORD | Verb.FORGET | Verb.JOIN:
+                return None  # the record is all they change, and an unrecorded outcome did not change it
+            case _:
+                assert_never(step.verb)
+
+    def _volumes_of(self, step: Step) -> _Volumes | None:
+        """The volumes of the step's pool; None when the array has no such pool."""
+        provider, pool = provider_of(step), pool_spec(step)
+        key = (provider, pool.address)
+        if key not in self._volumes:
+            try:
+                listed = list(self._providers.storage(provider).list_volumes(pool))
+            except Missing:
+                self._volumes[key] = None
+            else:
+                self._volumes[key] = _Volumes(
+                    by_id={volume.id: volume for volume in listed},
+                    by_intent={volume.owner.intent: volume for volume in listed if volume.owner is not None},
+                )
+        return self._volumes[key]
+
+    def _disks_of(self, step: Step) -> _Disks | None:
+        """The disks of the step's host; None when there is no such host."""
+        provider, host = provider_of(step), host_spec(step)
+        key = (provider, host.address)
+        if key not in self._disks:
+            try:
+                listed = list(self._providers.hypervisor(provider).list_attachments(host))
+            except Missing:
+                self._disks[key] = None
+            else:
+                self._disks[key] = _Disks(
+                    by_intent={disk.intent: disk for disk in listed if disk.intent is not None},
+                    by_serial={(disk.vm, disk.serial): disk for disk in listed},
+                )
+        return self._disks[key]
+
+
+def _volume_effect(step: Step, volume: ActualVolume | None) -> Done[Any] | None:
+    if volume is None:
+        return Done(None) if step.verb in (Verb.REVOKE, Verb.DELETE) else None
+    match step.verb:
+        case Verb.RESIZE:
+            return Done(volume) if volume.size >= step.arguments["size"] else None
+        case Verb.UPDATE_QOS:
+            return Done(volume) if volume.qos == qos(step.arguments) else None
+        case Verb.GRANT:
+            if not _is_granted(step, volume) or volume.portal is None or volume.iqn is None or volume.lun is None:
+                return None
+            return Done(AccessPath(volume.portal, volume.iqn, volume.lun, volume.chap_username))
+        case Verb.REVOKE:
+            return None if _is_granted(step, volume) else Done(None)
+        case _:
+            return None
+
+
+def _is_granted(step: Step, volume: ActualVolume) -> bool:
+    this = endpoint(step)
+    return any(name is not None and name in volume.grants for name in (this.initiator, this.address))
+
+
+def _disk_effect(step: Step, recorded: RecordedObject | None, disks: _Disks) -> Done[Any] | None:
+    if step.verb is Verb.ATTACH:
+        made = disks.by_intent.get(step.intent)
+        return None if made is None else Done(Attachment(made.device, made.live))
+    known = attachment(recorded.attributes, step.arguments["host"], step.arguments["vm"]) if recorded else None
+    if known is None:
+        return None
+    disk = disks.by_intent.get(known["intent"]) or disks.by_serial.get((step.arguments["vm"], known["serial"]))
+    if step.verb is Verb.DETACH:
+        # An attach later in the same run may have put the same volume there again, under an intent of its own.
+        return Done(None) if disk is None or disk.intent not in (None, known["intent"]) else None
+    if disk is None or disk.qos != qos(step.arguments):
+        return None
+    is_sized = disk.size is None or disk.size >= step.arguments["size"]  # None: the VM is off, and will see it at start
+    return Done(Attachment(disk.device, disk.live)) if is_sized else None

@@ -1,0 +1,208 @@
+"""
+What a step's success does to the recorded object. The normal end of a step and the recovery of a killed one run the
+same fold, so that both leave the same record.
+
+A volume's recorded attributes:
+
+    id, name, size, min_iops, max_iops, burst_iops, pool, iqn, portal, lun     what the array answered
+    intent                                                                     of its create
+    serial                                                                     what guests see: the same 16 digits
+    access         host address -> {portal, iqn, lun, chap_username,           one for each grant
+                   address, initiator}
+    attachments    ({host, vm, device, bus, read_only, serial, intent,         one for each attach, by host and VM
+                   qos {max_iops, burst_iops}, size in bytes}, ...)
+
+and whatever a step's `records` sets, which has the last word: the plan knows how the user's figures are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeVar, assert_never
+
+from planner.resources.catalog import RESOURCE_TYPES
+from planner.sdk.hypervisor import Attachment
+from planner.sdk.storage import AccessPath, ActualVolume, Qos
+from planner.state.model import Attributes, Outcome, RecordedObject
+from planner.steps.graph import Step, Verb
+from planner.units import format_size
+
+T = TypeVar("T")
+
+_TAKING_APART = frozenset({Verb.DETACH, Verb.REVOKE, Verb.DELETE})
+
+
+def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObject | None:
+    """
+    The object after `step` gave `result`; None when it is gone.
+
+    A create begins the record anew. The steps of a destroy name no dependencies and leave those recorded: when it
+    stops half way, the next one still knows the order.
+
+    Args:
+        object: as recorded before; its revision is kept, since the store sets it.
+        result: what the provider's reply held: ActualVolume, AccessPath, Attachment or None, as the verb has it.
+    """
+    prior = _prior(object, step)
+    match step.verb:
+        case Verb.DELETE | Verb.FORGET:
+            return None
+        case Verb.JOIN:
+            return object
+        case Verb.CREATE:
+            given = _created(step, result)
+        case Verb.RESIZE:
+            given = {"size": format_size(_volume(result).size)}
+        case Verb.UPDATE_QOS:
+            given = _figures(_volume(result).qos or qos(step.arguments))
+        case Verb.GRANT:
+            given = _granted(prior, step.arguments, result)
+        case Verb.REVOKE:
+            given = {"access": _without(prior.get("access", {}), step.arguments["host"])}
+        case Verb.ATTACH:
+            given = {"attachments": _attached(prior, step, result)}
+        case Verb.UPDATE_ATTACHMENT:
+            given = {"attachments": _updated(prior, step.arguments, result)}
+        case Verb.DETACH:
+            given = {"attachments": _others(prior, step.arguments)}
+        case Verb.RECORD:
+            given = {}
+        case _:
+            assert_never(step.verb)
+    attributes = {**prior, **given, **step.records}
+    if object is None:
+        return RecordedObject(step.address, step.provider, attributes, step.dependencies, protected=step.protected)
+    if step.verb in _TAKING_APART and not step.dependencies:
+        return replace(object, attributes=attributes)
+    return replace(
+        object,
+        provider=step.provider if step.verb in (Verb.CREATE, Verb.RECORD) else object.provider,
+        attributes=attributes,
+        dependencies=step.dependencies,
+        protected=step.protected,
+    )
+
+
+def done(run: str, step: Step, before: RecordedObject | None, after: RecordedObject | None) -> Outcome:
+    """The outcome of a step whose success left `after`, as `fold` gave it."""
+    changed = after if after is not before else None
+    return Outcome(run, step.id, step.address, "done", object=changed, removed=after is None and before is not None)
+
+
+def _prior(object: RecordedObject | None, step: Step) -> Attributes:
+    """What stays recorded unless the step sets it: nothing when it makes the object, or all that is known of it."""
+    if object is None or step.verb is Verb.CREATE:
+        return {}
+    if step.verb is Verb.RECORD and not RESOURCE_TYPES[step.address.type].provisioned:
+        return {}  # so that the arguments of a provider that it had before go
+    return object.attributes
+
+
+def qos(arguments: Mapping[str, Any]) -> Qos | None:
+    """The figures that a step asks for, from its `qos` argument."""
+    figures = arguments["qos"]
+    return None if figures is None else Qos(figures["min_iops"], figures["max_iops"], figures["burst_iops"])
+
+
+def attachment(attributes: Attributes, host: str, vm: str) -> Mapping[str, Any] | None:
+    """A volume's recorded attachment to `vm` on the host of that address."""
+    for recorded in attributes.get("attachments", ()):
+        if recorded["host"] == host and recorded["vm"] == vm:
+            found: Mapping[str, Any] = recorded
+            return found
+    return None
+
+
+def _created(step: Step, result: Any) -> dict[str, Any]:
+    volume = _volume(result)
+    return {
+        "id": volume.id,
+        "name": volume.name,
+        "size": format_size(volume.size),
+        **_figures(volume.qos or qos(step.arguments)),
+        "pool": step.arguments["pool"],
+        "iqn": volume.iqn,
+        "portal": volume.portal,
+        "lun": volume.lun,
+        "serial": step.intent,
+        "intent": step.intent,
+        "access": {},
+        "attachments": (),
+    }
+
+
+def _figures(figures: Qos | None) -> dict[str, Any]:
+    return {
+        "min_iops": figures.min_iops if figures else None,
+        "max_iops": figures.max_iops if figures else None,
+        "burst_iops": figures.burst_iops if figures else None,
+    }
+
+
+def _granted(prior: Attributes, arguments: Mapping[str, Any], result: Any) -> dict[str, Any]:
+    path, endpoint = _checked(result, AccessPath), arguments["endpoint"]
+    served = {"portal": path.portal, "iqn": path.iqn, "lun": path.lun}
+    entry = {
+        **served,
+        "chap_username": path.chap_username,
+        "address": endpoint["address"],
+        "initiator": endpoint["initiator"],
+    }
+    # Some arrays serve a volume only once somebody is let in.
+    first = {name: value for name, value in served.items() if prior.get(name) is None}
+    return {**first, "access": {**prior.get("access", {}), arguments["host"]: entry}}
+
+
+def _attached(prior: Attributes, step: Step, result: Any) -> tuple[Mapping[str, Any], ...]:
+    arguments = step.arguments
+    entry = {
+        "host": arguments["host"],
+        "vm": arguments["vm"],
+        "device": _checked(result, Attachment).device,
+        "bus": arguments["bus"],
+        "read_only": arguments["read_only"],
+        "serial": prior["serial"],
+        "intent": step.intent,
+        **_held(arguments),
+    }
+    return _in_order((*_others(prior, arguments), entry))
+
+
+def _updated(prior: Attributes, arguments: Mapping[str, Any], result: Any) -> tuple[Mapping[str, Any], ...]:
+    device = _checked(result, Attachment).device  # which may be another than recorded
+    entry = {**(attachment(prior, arguments["host"], arguments["vm"]) or {}), "device": device, **_held(arguments)}
+    return _in_order((*_others(prior, arguments), entry))
+
+
+def _held(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What the hypervisor was told of the disk."""
+    asked = qos(arguments)
+    limits = None if asked is None else {"max_iops": asked.max_iops, "burst_iops": asked.burst_iops}
+    return {"qos": limits, "size": arguments["size"]}
+
+
+def _others(prior: Attributes, arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The attachments but that to the VM that the step is about."""
+    this = attachment(prior, arguments["host"], arguments["vm"])
+    return tuple(entry for entry in prior.get("attachments", ()) if entry is not this)
+
+
+def _in_order(entries: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...]:
+    """By host and VM: attaches end in any order, and equal meaning is written in equal bytes."""
+    return tuple(sorted(entries, key=lambda entry: (entry["host"], entry["vm"])))
+
+
+def _without(entries: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in entries.items() if key != name}
+
+
+def _volume(result: Any) -> ActualVolume:
+    return _checked(result, ActualVolume)
+
+
+def _checked(result: Any, kind: type[T]) -> T:
+    """A provider is another's code: what it answers is looked at before it is recorded."""
+    if not isinstance(result, kind):
+        raise TypeError(f"the provider answered {type(result).__name__} and not {kind.__name__}")
+    return result

@@ -1,0 +1,306 @@
+"""
+What a verb does, as a page of stage calls. No logic of its own: each stage is a room, and this is the corridor.
+
+    load -> validate | plan -> apply
+
+Nothing here prints. Diagnostics come back; what takes long tells an Observer.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from planner import planfile
+from planner.addresses import InstanceAddress
+from planner.config.loader import Parse, find_sources, load_module
+from planner.config.model import Module
+from planner.config.variables import FromCommandLine, GivenValue, collect
+from planner.diagnostics import Diagnostics, Source
+from planner.errors import InvalidConfiguration
+from planner.evaluation.evaluator import Evaluator
+from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
+from planner.events import Observer, ignore
+from planner.execution.executor import ExecutionResult, Stop, execute
+from planner.execution.recovery import Recovery, recover
+from planner.planning.builder import Changes, PlanRequest, build_plan
+from planner.planning.plan import Plan
+from planner.plugins import OpenProviders, open_store, provider_definition
+from planner.resources.volume import visible
+from planner.state.model import Attributes, OutputValue, RecordedObject, Run, Snapshot
+from planner.state.store import StateStore
+from planner.steps.builder import StepBuilder
+from planner.values.marks import Unknown
+from planner.version import VERSION
+
+WORK_DIRECTORY = ".lunform"
+"""What `init` makes: nothing in it is needed, it only saves time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """
+    What a user gives besides the configuration.
+
+    Attributes:
+        command_line: `-var` and `-var-file`, in their order.
+        environment: where LUNFORM_VAR_name is looked for.
+        saved: values that a saved plan carries, plain data.
+    """
+
+    command_line: Sequence[FromCommandLine] = ()
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    saved: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A loaded configuration, ready to be evaluated; `diagnostics` hold what was wrong so far."""
+
+    directory: Path
+    module: Module
+    given: Mapping[str, GivenValue]
+    evaluator: Evaluator
+    diagnostics: Diagnostics
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """`result` is None when there was nothing to do."""
+
+    result: ExecutionResult | None
+    outputs: Mapping[str, OutputValue]
+
+    @property
+    def complete(self) -> bool:
+        return self.result is None or not (self.result.failed or self.result.skipped)
+
+
+def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = None) -> Project:
+    """
+    Read a directory's configuration, or `sources` instead of its files. Mistakes come with it and are not raised.
+    """
+    diagnostics = Diagnostics()
+    if sources is None:
+        sources, found = find_sources(directory)
+        diagnostics.extend(found)
+    parse = _parser(directory)
+    module, mistakes = load_module(directory, list(sources), parse, VERSION)
+    diagnostics.extend(mistakes)
+    given, mistakes = collect(module, directory, inputs.environment, inputs.command_line, inputs.saved, parse)
+    diagnostics.extend(mistakes)
+    return Project(directory, module, given, _evaluator(directory, module, given, planning=True), diagnostics)
+
+
+def validate(project: Project) -> Diagnostics:
+    """All that can be told without any provider and without the state."""
+    diagnostics = Diagnostics(list(project.diagnostics))
+    diagnostics.extend(project.evaluator.diagnostics)
+    diagnostics.extend(project.evaluator.evaluate(lambda instance: instance.attributes).diagnostics)
+    _, mistakes = open_store(project.module.settings, project.directory)
+    diagnostics.extend(mistakes)
+    return diagnostics
+
+
+def store_of(project: Project) -> StateStore:
+    """
+    Raises:
+        InvalidConfiguration: the configuration does not say where the state is.
+    """
+    store, mistakes = open_store(project.module.settings, project.directory)
+    if store is None or mistakes.has_errors or project.diagnostics.has_errors:
+        raise InvalidConfiguration(Diagnostics([*project.diagnostics, *mistakes]))
+    return store
+
+
+def plan(
+    project: Project, store: StateStore, request: PlanRequest, observer: Observer = ignore
+) -> tuple[Plan, Diagnostics]:
+    """
+    What would change. Only reads: nothing is written, also not what a killed run is found to have done.
+
+    Raises:
+        InvalidConfiguration: with all that stands in the way.
+        StateError: the state cannot be read.
+    """
+    diagnostics = Diagnostics(list(project.diagnostics))
+    snapshot = store.read()
+    opened: list[OpenProviders] = []
+
+    def open_providers(graph: ResourceGraph) -> OpenProviders:
+        opened.append(OpenProviders(graph.providers))
+        return opened[-1]
+
+    try:
+        if snapshot.in_doubt:
+            settings = project.evaluator.evaluate(lambda instance: instance.attributes)
+            found = recover(snapshot, open_providers(settings.graph))
+            _tell(found, observer)
+            snapshot = found.snapshot
+        made, mistakes = build_plan(project.evaluator, snapshot, open_providers, _build_steps, request, observer)
+    finally:
+        for providers in opened:
+            providers.close()
+    diagnostics.extend(mistakes)
+    if made is None or diagnostics.has_errors:
+        raise InvalidConfiguration(diagnostics)
+    return made, diagnostics
+
+
+def apply(
+    project: Project,
+    store: StateStore,
+    plan: Plan,
+    observer: Observer = ignore,
+    *,
+    parallelism: int = 10,
+    lock_timeout: float = 0.0,
+    stop: Stop | None = None,
+) -> Applied:
+    """
+    Do what the plan says, all of it that can be done, and record each step.
+
+    Raises:
+        StalePlan: what it touches has moved on; nothing was done.
+        StateLocked: somebody else holds the state.
+        InvalidConfiguration: the providers' settings cannot be evaluated any more.
+    """
+    with store.lock(plan.operation, lock_timeout), closing(_providers(project)) as providers:
+        snapshot = _settled(store, providers, observer)
+        planfile.refuse_stale(plan, snapshot)
+        if plan.is_empty:
+            return Applied(None, snapshot.outputs)
+        run = Run(_new_run(), plan.operation, _now(), f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}")
+        result = execute(
+            run, plan.steps, snapshot.objects, providers, store, observer, parallelism=parallelism, stop=stop
+        )
+        applied = Applied(result, snapshot.outputs)
+        if applied.complete:
+            applied = replace(applied, outputs=_final_outputs(project, plan, result.objects))
+        summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
+        store.finish(replace(run, finished=_now(), summary=summary), applied.outputs)
+        return applied
+
+
+def settle_interrupted(project: Project, store: StateStore, observer: Observer = ignore, timeout: float = 0.0) -> None:
+    """
+    Record what a killed run is found to have done, so that a plan made next starts from there.
+
+    Raises:
+        StateLocked: somebody else holds the state; then that run may well be going on.
+    """
+    if store.read().in_doubt:
+        with store.lock("recover", timeout), closing(_providers(project)) as providers:
+            _settled(store, providers, observer)
+
+
+def with_saved(inputs: Inputs, saved: planfile.SavedPlan) -> Inputs:
+    """Inputs for a saved plan: its own values, and whatever is given now for the sensitive ones, which it lacks."""
+    return replace(inputs, saved=saved.plan.variables)
+
+
+def block_edges(project: Project) -> list[tuple[str, str]]:
+    """
+    (needing, needed) pairs of blocks, sorted.
+
+    Raises:
+        InvalidConfiguration: the configuration is not sound.
+    """
+    mistakes = Diagnostics([*project.diagnostics, *project.evaluator.diagnostics])
+    if mistakes.has_errors:
+        raise InvalidConfiguration(mistakes)
+    return project.evaluator.edges()
+
+
+# -- pieces --
+
+
+def _evaluator(directory: Path, module: Module, given: Mapping[str, GivenValue], *, planning: bool) -> Evaluator:
+    """
+    Args:
+        planning: what only apply can tell, such as timestamp(), is left unknown.
+    """
+    from planner.evaluation.functions.registry import standard_functions
+    from planner.syntax.parser import parse_expression
+
+    functions = standard_functions(directory, plan_time=datetime.now(UTC), planning=planning)
+    return Evaluator(module, given, provider_definition, parse_expression, functions)
+
+
+def _parser(directory: Path) -> Parse:
+    """Parses from the cache where `init` made one."""
+    from planner.syntax.parser import parse_file
+
+    cache = directory / WORK_DIRECTORY / "cache"
+    if not cache.is_dir():
+        return parse_file
+    from planner.syntax.cache import parse_cached
+
+    return lambda source: parse_cached(source, cache)
+
+
+def _build_steps(changes: Changes) -> Any:
+    builder = StepBuilder(changes.known, changes.providers)
+    made = builder.add_all(changes.changes, changes.dependencies, changes.protected)
+    return builder.finish(), made
+
+
+def _providers(project: Project) -> OpenProviders:
+    """Providers with settings evaluated now: what is sensitive is in no file."""
+    settings = project.evaluator.evaluate(lambda instance: instance.attributes)
+    mistakes = Diagnostics([*project.diagnostics, *project.evaluator.diagnostics, *settings.diagnostics])
+    if mistakes.has_errors:
+        raise InvalidConfiguration(mistakes)
+    return OpenProviders(settings.graph.providers)
+
+
+def _settled(store: StateStore, providers: OpenProviders, observer: Observer) -> Snapshot:
+    snapshot = store.read()
+    if not snapshot.in_doubt:
+        return snapshot
+    found = recover(snapshot, providers)
+    store.commit(found.outcomes)
+    _tell(found, observer)
+    return store.read()
+
+
+def _tell(found: Recovery, observer: Observer) -> None:
+    for finding in found.findings:
+        observer(finding)
+
+
+def _final_outputs(
+    project: Project, plan: Plan, objects: Mapping[InstanceAddress, RecordedObject]
+) -> Mapping[str, OutputValue]:
+    """Outputs with the values that only apply knew."""
+    if plan.operation == "destroy" or not project.module.outputs:
+        return {}
+    evaluator = _evaluator(project.directory, project.module, project.given, planning=False)
+
+    def as_recorded(instance: ResourceInstance) -> Attributes:
+        object = objects.get(instance.address)
+        if object is None:
+            return instance.attributes
+        return visible(object.attributes) if instance.type.provisioned else object.attributes
+
+    evaluated = evaluator.evaluate(as_recorded)
+    return {
+        name: OutputValue(None if isinstance(output.value, Unknown) else output.value, output.sensitive)
+        for name, output in evaluated.graph.outputs.items()
+    }
+
+
+def _new_run() -> str:
+    return secrets.token_hex(8)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,239 @@
+"""
+The saved plan: one zip file of mode 0600 with the plan as JSON and the configuration that it was made from, so that
+what was shown is what runs. It holds no sensitive values; those are read again at apply.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from planner.addresses import parse_instance, parse_provider
+from planner.diagnostics import Source
+from planner.errors import PlanFileError, StalePlan
+from planner.placement.model import Assignment, Enforcement, Rejection
+from planner.planning.plan import Action, Change, Drift, OutputChange, Plan
+from planner.state.model import OutputValue, Snapshot
+from planner.steps.graph import Step, StepGraph
+from planner.values.marks import UNKNOWN, Unknown
+
+FORMAT = 1
+_PLAN = "plan.json"
+_SOURCES = "configuration/"
+_UNKNOWN = {"known after apply": True}
+"""Stands for Unknown. No attribute looks like this: only metadata has free keys, and its values are texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """`sources` is the configuration that the plan was made from."""
+
+    plan: Plan
+    sources: tuple[Source, ...]
+
+
+def write(path: Path, plan: Plan, sources: Sequence[Source]) -> None:
+    """
+    Save a plan: whole, or not at all.
+
+    Raises:
+        PlanFileError: the file cannot be written.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                    archive.writestr(_PLAN, json.dumps(_plan_json(plan), sort_keys=True))
+                    for source in sources:
+                        archive.writestr(_SOURCES + source.filename, source.text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).rename(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise PlanFileError(f"The plan cannot be saved to {path}: {error.strerror}.") from error
+
+
+def read(path: Path) -> SavedPlan:
+    """
+    Raises:
+        PlanFileError: there is no such file, it is no plan, it is damaged, or it is of another version.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            data = json.loads(archive.read(_PLAN))
+            sources = tuple(
+                Source(name.removeprefix(_SOURCES), archive.read(name).decode())
+                for name in archive.namelist()
+                if name.startswith(_SOURCES)
+            )
+    except FileNotFoundError:
+        raise PlanFileError(f"There is no plan file {path}.", "Make one with: lunform plan -out=FILE") from None
+    except OSError as error:
+        raise PlanFileError(f"The plan file {path} cannot be read: {error.strerror}.") from error
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, zlib.error) as error:
+        raise PlanFileError(
+            f"{path} is not a saved plan, or is damaged.", "Make a new one with: lunform plan -out=FILE"
+        ) from error
+    version = data.get("format") if isinstance(data, dict) else None
+    if version != FORMAT:
+        raise PlanFileError(
+            f"{path} has plan format {version}, and this Lunform reads format {FORMAT}.",
+            "Make the plan with the Lunform that applies it.",
+        )
+    try:
+        return SavedPlan(_plan_from(data), sources)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PlanFileError(f"{path} is damaged.", "Make a new one with: lunform plan -out=FILE") from error
+
+
+def refuse_stale(plan: Plan, snapshot: Snapshot) -> None:
+    """
+    Hold a plan against the state as it is now. Only what the plan touches counts.
+
+    Raises:
+        StalePlan: an object that it touches has changed since, or it was made for another state.
+    """
+    if plan.lineage != snapshot.lineage:
+        was = plan.lineage or "a state that had never been written"
+        raise StalePlan(
+            "The plan was made for another state.",
+            f"It was made for {was}; this one is {snapshot.lineage or 'not written yet'}. Plan again.",
+        )
+    moved = []
+    for change in plan.changes:
+        if change.action is Action.NO_OP:
+            continue
+        object = snapshot.objects.get(change.address)
+        if object is None and change.revision is not None:
+            moved.append(f"{change.address} is not recorded any more")
+        elif object is not None and change.revision is None:
+            moved.append(f"{change.address} exists by now")
+        elif object is not None and object.revision != change.revision:
+            moved.append(f"{change.address} was changed")
+    if moved:
+        raise StalePlan("The plan is stale.", f"Since it was made: {'; '.join(moved)}. Plan again.")
+
+
+# -- plan <-> JSON --
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Unknown):
+        return _UNKNOWN
+    if isinstance(value, Mapping):
+        return {name: _encode(item) for name, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_encode(item) for item in value]
+    return value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict):
+        return UNKNOWN if value == _UNKNOWN else {name: _decode(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_decode(item) for item in value)
+    return value
+
+
+def _plan_json(plan: Plan) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "operation": plan.operation,
+        "lineage": plan.lineage,
+        "serial": plan.serial,
+        "created": plan.created,
+        "changes": [_change_json(change) for change in plan.changes],
+        "outputs": {
+            name: [_output_json(output.before), _output_json(output.after)] for name, output in plan.outputs.items()
+        },
+        "steps": [_encode(step.to_json()) for step in plan.steps.steps],
+        "variables": _encode(plan.variables),
+    }
+
+
+def _plan_from(data: Mapping[str, Any]) -> Plan:
+    return Plan(
+        operation=data["operation"],
+        lineage=data["lineage"],
+        serial=data["serial"],
+        created=data["created"],
+        changes=tuple(_change_from(item) for item in data["changes"]),
+        outputs={
+            name: OutputChange(_output_from(before), _output_from(after))
+            for name, (before, after) in data["outputs"].items()
+        },
+        steps=StepGraph(tuple(Step.from_json(_decode(item)) for item in data["steps"])),
+        variables=_decode(data["variables"]),
+    )
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    return {
+        "address": str(change.address),
+        "action": change.action.value,
+        "before": _encode(change.before),
+        "after": _encode(change.after),
+        "provider": str(change.provider) if change.provider else None,
+        "reason": change.reason,
+        "replace_paths": list(change.replace_paths),
+        "drift": [[item.path, _encode(item.recorded), _encode(item.actual)] for item in change.drift],
+        "steps": list(change.steps),
+        "assignment": _assignment_json(change.assignment) if change.assignment else None,
+        "revision": change.revision,
+        "holds_data": change.holds_data,
+    }
+
+
+def _change_from(data: Mapping[str, Any]) -> Change:
+    return Change(
+        address=parse_instance(data["address"]),
+        action=Action(data["action"]),
+        before=_decode(data["before"]),
+        after=_decode(data["after"]),
+        provider=parse_provider(data["provider"]) if data["provider"] else None,
+        reason=data["reason"],
+        replace_paths=tuple(data["replace_paths"]),
+        drift=tuple(Drift(path, _decode(recorded), _decode(actual)) for path, recorded, actual in data["drift"]),
+        steps=tuple(data["steps"]),
+        assignment=_assignment_from(data["assignment"]) if data["assignment"] else None,
+        revision=data["revision"],
+        holds_data=data["holds_data"],
+    )
+
+
+def _assignment_json(assignment: Assignment) -> dict[str, Any]:
+    held = assignment.enforcement
+    return {
+        "pool": assignment.pool,
+        "enforcement": [held.floor, held.ceiling, held.burst],
+        "reason": assignment.reason,
+        "rejections": [[item.pool, item.filter, item.reason] for item in assignment.rejections],
+    }
+
+
+def _assignment_from(data: Mapping[str, Any]) -> Assignment:
+    return Assignment(
+        data["pool"],
+        Enforcement(*data["enforcement"]),
+        data["reason"],
+        tuple(Rejection(*item) for item in data["rejections"]),
+    )
+
+
+def _output_json(output: OutputValue | None) -> Any:
+    return None if output is None else [_encode(output.value), output.sensitive]
+
+
+def _output_from(data: Any) -> OutputValue | None:
+    return None if data is None else OutputValue(_decode(data[0]), data[1])

@@ -1,0 +1,112 @@
+"""
+Recorded x actual -> current: what an object is now, and what was changed outside since the last apply.
+
+A volume's record holds, besides its arguments and attributes, what was done for each host and VM:
+
+    access       {host: {"portal", "iqn", "lun", "chap_username", "address", "initiator"}}
+    attachments  ({"host", "vm", "device", "bus", "read_only", "serial", "intent", "qos", "size"}, ...)
+
+`qos` is what the hypervisor holds: {"max_iops", "burst_iops"}, or None; `size` is in bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from planner.planning.plan import Drift
+from planner.planning.refresh import Actual
+from planner.resources.volume import FIGURE_NAMES
+from planner.sdk.hypervisor import ActualAttachment
+from planner.sdk.storage import ActualVolume, Qos
+from planner.state.model import Attributes, RecordedObject
+from planner.units import format_size, parse_size
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """`attributes` is None when the object is gone."""
+
+    attributes: Attributes | None
+    drift: tuple[Drift, ...] = ()
+
+
+def current(object: RecordedObject, actual: Actual) -> Current:
+    """The object as it is now. What was not read is taken as recorded."""
+    if object.address.type != "volume":
+        return Current(object.attributes)
+    reading = actual.pools.get(object.attributes["pool"])
+    if reading is None or reading.volumes is None:
+        return Current(object.attributes)
+    volume = reading.volumes.get(object.attributes["id"])
+    if volume is None:
+        return Current(None, (Drift("", "exists", "gone"),))
+    return _volume(object.attributes, volume, actual)
+
+
+def _volume(recorded: Attributes, volume: ActualVolume, actual: Actual) -> Current:
+    drift: list[Drift] = []
+    now: dict[str, Any] = dict(recorded)
+
+    def see(name: str, value: Any) -> None:
+        if value != recorded.get(name):
+            drift.append(Drift(name, recorded.get(name), value))
+            now[name] = value
+
+    see("size", format_size(volume.size))
+    if recorded.get("max_iops") is not None or volume.qos is not None:
+        for name in FIGURE_NAMES:
+            see(name, getattr(volume.qos, name) if volume.qos else None)
+    for name in ("iqn", "portal", "lun"):
+        if (value := getattr(volume, name)) is not None:
+            now[name] = value
+    now["access"] = _access(recorded.get("access", {}), volume, drift)
+    now["attachments"] = _attachments(recorded.get("attachments", ()), volume.size, actual, drift)
+    return Current(now, tuple(drift))
+
+
+def _access(recorded: Mapping[str, Any], volume: ActualVolume, drift: list[Drift]) -> dict[str, Any]:
+    there = {}
+    for host, path in recorded.items():
+        if {path.get("initiator"), path.get("address")} & set(volume.grants):
+            there[host] = path
+        else:
+            drift.append(Drift(f"access of {host}", "granted", "revoked"))
+    return there
+
+
+def _attachments(recorded: Any, size: int, actual: Actual, drift: list[Drift]) -> tuple[Any, ...]:
+    there = []
+    for attachment in recorded:
+        reading = actual.hosts.get(attachment["host"])
+        if reading is None or reading.attachments is None:
+            there.append(attachment)
+            continue
+        disk = reading.attachments.get((attachment["vm"], attachment["serial"]))
+        if disk is None:
+            drift.append(Drift(f"disk of {attachment['vm']}", attachment["device"], "detached"))
+        else:
+            there.append(_attachment(attachment, disk, size, drift))
+    return tuple(there)
+
+
+def _attachment(recorded: Attributes, disk: ActualAttachment, size: int, drift: list[Drift]) -> Attributes:
+    now = dict(recorded, device=disk.device)
+    held = limits(disk.qos)
+    if held != recorded.get("qos"):
+        drift.append(Drift(f"limits of {recorded['vm']}'s {disk.device}", recorded.get("qos"), held))
+        now["qos"] = held
+    # A guest that sees the wrong size is told again; a guest that is down sees the right one when it starts.
+    now["size"] = size if disk.size is None else disk.size
+    return now
+
+
+def limits(qos: Qos | None) -> dict[str, int] | None:
+    """What a hypervisor holds, as it is recorded."""
+    return None if qos is None else {"max_iops": qos.max_iops, "burst_iops": qos.burst_iops}
+
+
+def held(attributes: Attributes) -> tuple[int, int]:
+    """(bytes, floor) that a volume takes from its pool."""
+    return parse_size(attributes["size"]), attributes.get("min_iops") or 0

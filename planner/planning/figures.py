@@ -1,0 +1,111 @@
+"""
+A volume's size and figures, from itself and its offering.
+
+Figures are three or none: nothing is filled in silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner.diagnostics import Diagnostics
+from planner.evaluation.resource_graph import ResourceInstance
+from planner.resources.volume import FIGURE_NAMES
+from planner.sdk.storage import Qos
+from planner.units import parse_size
+from planner.values.marks import Unknown
+
+GIB = 1 << 30
+
+
+def size_of(instance: ResourceInstance, offering: Mapping[str, Any], diagnostics: Diagnostics) -> int | None:
+    """Bytes; None, with a diagnostic, where it cannot be told."""
+    own, fixed = instance.attributes["size"], offering.get("size")
+    own = None if isinstance(own, Unknown) and not _given(instance, "size") else own
+    detail = ""
+    if isinstance(own, Unknown) or isinstance(fixed, Unknown):
+        detail = "The size decides which pool has room, so it must be known when planning."
+    elif own is None and fixed is None:
+        detail = 'Neither the volume nor its offering gives a size. Add size = "200GiB" to the volume.'
+    elif own is not None and fixed is not None and own != fixed:
+        detail = f"The offering fixes the size at {fixed}, and the volume asks for {own}. Take the volume's away."
+    if detail:
+        _report("Invalid size", detail, instance, "size", diagnostics)
+        return None
+    size = parse_size(str(own or fixed))
+    if size == 0:
+        _report("Invalid size", "A volume of no size is none.", instance, "size", diagnostics)
+        return None
+    return size
+
+
+def figures_of(
+    instance: ResourceInstance, offering: Mapping[str, Any], size: int, diagnostics: Diagnostics
+) -> tuple[Qos | None, bool]:
+    """(figures or None for none, whether they could be told). What is wrong with them is a diagnostic."""
+    own = {name: instance.attributes[name] for name in FIGURE_NAMES}
+    fixed = {name: offering.get(name) for name in FIGURE_NAMES}
+    per_gib = offering.get("iops_per_gib")
+    given = {name for name, value in own.items() if value is not None}
+    detail = ""
+    figures: Mapping[str, Any] = fixed
+    if given:
+        figures = own
+        if not offering.get("custom_iops"):
+            name = min(given, key=FIGURE_NAMES.index)
+            detail = (
+                f"The offering {offering.get('id')} does not let a volume give its own {name}. Add custom_iops = true"
+                " to the offering, or take the volume's figures away."
+            )
+    elif per_gib is not None:
+        if any(value is not None for value in fixed.values()):
+            detail = f"The offering {offering.get('id')} has fixed figures and iops_per_gib. Take one of them away."
+        else:
+            figures = {f"{name}_iops": _scaled(value, size) for name, value in per_gib.items()}
+    detail = detail or _wrong(figures)
+    if detail:
+        where = min(given, key=FIGURE_NAMES.index) if given else "offering"
+        _report("Invalid QoS figures", detail, instance, where, diagnostics)
+        return None, False
+    if all(value is None for value in figures.values()):
+        return None, True
+    return Qos(figures["min_iops"], figures["max_iops"], figures["burst_iops"]), True
+
+
+def _wrong(figures: Mapping[str, Any]) -> str:
+    """What is wrong with three figures, or an empty text."""
+    missing = [name for name in FIGURE_NAMES if figures[name] is None]
+    if len(missing) == len(FIGURE_NAMES):
+        return ""
+    if missing:
+        return (
+            f"The three figures go together, and {' and '.join(missing)} is not given. Write min_iops = 0 for no floor,"
+            " and burst_iops like max_iops for no burst."
+        )
+    for name in FIGURE_NAMES:
+        if isinstance(figures[name], Unknown):
+            return f"{name} decides which pool can hold it, so it must be known when planning."
+        if not isinstance(figures[name], int) or figures[name] < 0:
+            return f"{name} is a whole number of I/O operations per second, not {figures[name]}."
+    low, high, burst = (figures[name] for name in FIGURE_NAMES)
+    if not low <= high <= burst:
+        return f"min_iops <= max_iops <= burst_iops must hold; these are {low}, {high} and {burst}."
+    return "max_iops is 0, so nothing could be read or written." if high == 0 else ""
+
+
+def _scaled(per_gib: Any, size: int) -> Any:
+    """A figure that grows with the size, rounded down to a whole number."""
+    return per_gib if isinstance(per_gib, Unknown) else int(per_gib * size / GIB)
+
+
+def _given(instance: ResourceInstance, name: str) -> bool:
+    return instance.resource.body.argument(name) is not None
+
+
+def _report(summary: str, detail: str, instance: ResourceInstance, argument: str, diagnostics: Diagnostics) -> None:
+    """At the argument where the volume gives it, else at the volume."""
+    given = instance.resource.body.argument(argument)
+    diagnostics.error(
+        summary, detail, given.value.range if given else instance.resource.range, address=str(instance.address)
+    )

@@ -1,0 +1,217 @@
+"""
+What a volume is to be, all references followed: the demand that is placed, and after placement the attributes that the
+plan promises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from planner.addresses import InstanceAddress
+from planner.diagnostics import Diagnostics
+from planner.evaluation.resource_graph import ResourceInstance
+from planner.placement.model import Assignment, Demand
+from planner.planning.current import held
+from planner.planning.figures import figures_of, size_of
+from planner.planning.refresh import Actual
+from planner.resources.volume import FIGURE_NAMES
+from planner.sdk.storage import Qos
+from planner.state.model import Attributes
+from planner.units import format_size
+from planner.values.marks import UNKNOWN, Unknown
+
+SETTLED = ("offering", "zone", "on_destroy", "metadata")
+"""Arguments that are only recorded: no provider is told of a change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """
+    One volume with its offering, pool pin and hosts looked up.
+
+    Attributes:
+        offering: the offering's attributes.
+        hosts: attributes of each host that it is attached to, by the host's address.
+        name: its name on the array.
+    """
+
+    instance: ResourceInstance
+    offering: Attributes
+    hosts: Mapping[str, Attributes]
+    size: int
+    qos: Qos | None
+    name: str
+
+    @property
+    def blocks(self) -> tuple[Attributes, ...]:
+        blocks: tuple[Attributes, ...] = self.instance.attributes["attach"]
+        return blocks
+
+
+def goal_of(instance: ResourceInstance, known: Mapping[str, Attributes], diagnostics: Diagnostics) -> Goal | None:
+    """
+    Follow a volume's references. None, with diagnostics, where something is wrong or not known yet.
+
+    Args:
+        known: attributes of every offering, pool and host of the configuration, by address.
+    """
+    mistakes = Diagnostics()
+    attributes = instance.attributes
+    offering = _follow(attributes["offering"], known, instance, "offering", mistakes)
+    hosts = {}
+    seen: set[tuple[str, str | None]] = set()
+    for block in attributes["attach"]:
+        host = _follow(block["host"], known, instance, "attach", mistakes)
+        if host is None:
+            continue
+        hosts[block["host"]] = host
+        if (block["host"], block["vm"]) in seen:
+            _refuse("Attached twice", f"{block['vm'] or block['host']} gets this volume twice.", instance, mistakes)
+        seen.add((block["host"], block["vm"]))
+        if host.get("address") is None and host.get("initiator") is None:
+            _refuse(
+                "Host without an initiator",
+                f"{block['host']} has neither an address nor an initiator, so no array could open a volume to it.",
+                instance,
+                mistakes,
+            )
+    for name in ("pool", "name", *SETTLED):
+        if name in ("pool", "name") and instance.resource.body.argument(name) is None:
+            continue
+        if _unknown_inside(attributes[name]):
+            _refuse("Not known when planning", f"{name} must be known when planning.", instance, mistakes)
+    if offering is not None and not mistakes.has_errors:
+        size = size_of(instance, offering, mistakes)
+        if size is not None:
+            qos, told = figures_of(instance, offering, size, mistakes)
+            if told:
+                name = attributes["name"]
+                text = default_name(instance.address) if isinstance(name, Unknown) else name
+                return Goal(instance, offering, hosts, size, qos, text)
+    diagnostics.extend(mistakes)
+    return None
+
+
+def demand_of(goal: Goal, actual: Actual, prior: Attributes | None) -> Demand:
+    """What the goal asks of a pool. `prior` is the volume as it is now."""
+    attributes = goal.instance.attributes
+    with_vm = [block for block in goal.blocks if block["vm"] is not None]
+    # A volume that nobody uses yet is held to its ceiling by whichever hypervisor gets it later.
+    both = frozenset({"ceiling", "burst"})
+    can = [
+        actual.hosts[block["host"]].info.enforces if block["vm"] is not None else frozenset()
+        for block in goal.blocks
+        if block["host"] in actual.hosts
+    ]
+    zones = {host.get("zone") for host in goal.hosts.values()} | {attributes["zone"]}
+    pin = attributes["pool"]
+    return Demand(
+        address=goal.instance.address,
+        size=goal.size,
+        qos=goal.qos,
+        tags=frozenset(goal.offering.get("tags") or ()),
+        zones=frozenset(zone for zone in zones if zone is not None),
+        pin=None if isinstance(pin, Unknown) else pin,
+        enforcement=goal.offering["qos_enforcement"],
+        hypervisor_enforces=frozenset.intersection(both, *can) if with_vm or not goal.blocks else frozenset(),
+        prior=prior["pool"] if prior else None,
+        holds=held(prior) if prior else (0, 0),
+        range=goal.instance.resource.range,
+    )
+
+
+def planned_attributes(goal: Goal, assignment: Assignment, now: Attributes | None) -> dict[str, Any]:
+    """
+    The volume as it will be: recorded form (see `planner.planning.current`), Unknown where only apply can tell.
+
+    Args:
+        now: the volume that this one is made of; None when it is made anew.
+    """
+    wanted = goal.instance.attributes
+    figures = {name: getattr(goal.qos, name) if goal.qos else None for name in FIGURE_NAMES}
+    return {
+        **{name: wanted[name] for name in SETTLED},
+        **{name: now[name] if now else UNKNOWN for name in ("id", "iqn", "portal", "lun", "serial")},
+        **figures,
+        "provisioning": now["provisioning"] if now else goal.offering["provisioning"],
+        "size": format_size(goal.size),
+        "pool": assignment.pool,
+        "name": goal.name,
+        "access": {host: _endpoint(attributes) for host, attributes in sorted(goal.hosts.items())},
+        "attachments": tuple(
+            _attachment(block, goal, assignment, now)
+            for block in sorted(goal.blocks, key=lambda block: (block["host"], block["vm"] or ""))
+            if block["vm"] is not None
+        ),
+    }
+
+
+def default_name(address: InstanceAddress) -> str:
+    """
+    A volume's name on the array: its address in letters, digits and dashes, 60 characters at most.
+
+    Where characters were lost, eight digits of the address's hash keep `db["a"]` and `db["A."]` apart.
+    """
+    text = str(address)
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")
+    reversible = re.sub(r'[."\[\]]+', "-", text).strip("-")
+    if plain == reversible and len(plain) <= 60:
+        return plain
+    return f"{plain[:51]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _endpoint(host: Attributes) -> dict[str, Any]:
+    return {"address": host.get("address"), "initiator": host.get("initiator")}
+
+
+def _attachment(block: Attributes, goal: Goal, assignment: Assignment, now: Attributes | None) -> dict[str, Any]:
+    limits = None
+    by = assignment.enforcement
+    if goal.qos is not None and by.ceiling == "hypervisor":
+        burst = goal.qos.burst_iops if by.burst == "hypervisor" else goal.qos.max_iops
+        limits = {"max_iops": goal.qos.max_iops, "burst_iops": burst}
+    there = None
+    for disk in now["attachments"] if now else ():
+        if (disk["host"], disk["vm"]) == (block["host"], block["vm"]):
+            there = disk
+    device = block["device"]
+    if isinstance(device, Unknown):
+        device = there["device"] if there else UNKNOWN
+    return {
+        "host": block["host"],
+        "vm": block["vm"],
+        "device": device,
+        "bus": block["bus"],
+        "read_only": block["read_only"],
+        "serial": there["serial"] if there else UNKNOWN,
+        "qos": limits,
+        "size": goal.size,
+    }
+
+
+def _follow(
+    id: Any, known: Mapping[str, Attributes], instance: ResourceInstance, argument: str, diagnostics: Diagnostics
+) -> Attributes | None:
+    """The attributes of what `id` names. What is unknown was reported where it was evaluated, or comes from apply."""
+    if isinstance(id, str) and id in known:
+        return known[id]
+    if isinstance(id, Unknown):
+        detail = f"{argument} must be known when planning, since it decides where the volume can go."
+    else:
+        detail = f"{id} is not in this configuration any more."
+    _refuse("Unusable reference", detail, instance, diagnostics)
+    return None
+
+
+def _unknown_inside(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_unknown_inside(item) for item in value.values())
+    return isinstance(value, Unknown)
+
+
+def _refuse(summary: str, detail: str, instance: ResourceInstance, diagnostics: Diagnostics) -> None:
+    diagnostics.error(summary, detail, instance.resource.range, address=str(instance.address))

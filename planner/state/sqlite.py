@@ -1,0 +1,395 @@
+"""
+The state in one SQLite file, and the default backend.
+
+- Reading makes and changes no file: plans work in a fresh directory and on a read-only one. Hence a rollback journal
+  and not a write-ahead log, which readers must write to and which network file systems cannot hold.
+- Every write is one transaction with synchronous=FULL: when a call has returned, it survives a power cut.
+- A file that is not ours, or damaged, or empty is an error. Only a missing file is an empty state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from planner.addresses import InstanceAddress, ProviderAddress, parse_instance, parse_provider
+from planner.errors import ForeignState, NewerState, StateError
+from planner.state.lock import hold
+from planner.state.model import Intent, Outcome, OutputValue, RecordedObject, Run, Snapshot
+from planner.state.store import StateStore
+from planner.values import codec
+from planner.values.numbers import parse_number
+
+_APPLICATION_ID = 0x4C756E66
+"""`Lunf`, in the file's header: `file lunform.state` shows it too."""
+
+_FORMATS = (
+    """
+    CREATE TABLE meta (lineage TEXT NOT NULL, serial INTEGER NOT NULL);
+    INSERT INTO meta VALUES (lower(hex(randomblob(16))), 0);
+    CREATE TABLE object (
+        address TEXT PRIMARY KEY, provider TEXT, attributes TEXT NOT NULL, dependencies TEXT NOT NULL,
+        revision INTEGER NOT NULL, protected INTEGER NOT NULL
+    );
+    CREATE TABLE output (name TEXT PRIMARY KEY, value TEXT NOT NULL, sensitive INTEGER NOT NULL);
+    CREATE TABLE run (
+        number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, operation TEXT NOT NULL, started TEXT NOT NULL,
+        who TEXT NOT NULL, finished TEXT, summary TEXT NOT NULL
+    );
+    -- What may or may not have happened: a row goes when its step's outcome is known.
+    CREATE TABLE intent (
+        run INTEGER NOT NULL, step INTEGER NOT NULL, address TEXT NOT NULL, payload TEXT NOT NULL,
+        job TEXT NOT NULL DEFAULT '', begun INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run, step)
+    ) WITHOUT ROWID;
+    -- What did happen, kept for history.
+    CREATE TABLE outcome (
+        run INTEGER NOT NULL, step INTEGER NOT NULL, address TEXT NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
+        PRIMARY KEY (run, step)
+    ) WITHOUT ROWID;
+    """,
+)
+"""Script n makes format n + 1 of format n; all of them together make a new file."""
+
+_WAIT = 30.0
+"""Seconds that a reader waits for a commit under way, and a commit for readers; both take milliseconds."""
+
+_encode_fast = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
+def open_sqlite(path: str | Path) -> StateStore:
+    """The state in the file at `path`, which need not exist: the first `begin` makes it, readable by its owner only."""
+    return SqliteStore(Path(path).resolve())
+
+
+class SqliteStore:
+    """See the module and `planner.state.store.StateStore`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._locked = False
+        self._writer: sqlite3.Connection | None = None
+
+    # Reading
+
+    def read(self) -> Snapshot:
+        with self._reading() as reader:
+            if reader is None:
+                return Snapshot("", 0)
+            (meta,) = reader.execute("SELECT lineage, serial FROM meta").fetchall()
+            objects = reader.execute(
+                "SELECT address, provider, attributes, dependencies, revision, protected FROM object ORDER BY address"
+            ).fetchall()
+            outputs = reader.execute("SELECT name, value, sensitive FROM output ORDER BY name").fetchall()
+            intents = reader.execute(
+                "SELECT run.id, step, address, payload, job FROM intent JOIN run ON run.number = intent.run"
+                " ORDER BY run.number, step"
+            ).fetchall()
+            # Rows are decoded after the last one is fetched and the transaction over, so that a commit does not wait.
+            reader.execute("COMMIT")
+            return Snapshot(
+                lineage=meta[0],
+                serial=meta[1],
+                objects=_decode_objects(objects),
+                outputs={name: OutputValue(_decode(value), bool(sensitive)) for name, value, sensitive in outputs},
+                in_doubt=tuple(
+                    Intent(run, step, address, _decode(payload), job) for run, step, address, payload, job in intents
+                ),
+            )
+
+    def runs(self) -> Sequence[Run]:
+        with self._reading() as reader:
+            if reader is None:
+                return ()
+            rows = reader.execute("SELECT id, operation, started, who, finished, summary FROM run ORDER BY number")
+            return tuple(Run(*row) for row in rows)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection in a read transaction, in the present format; None when there is no file."""
+        with _told_of(self._path), contextlib.ExitStack() as connections:
+            if not self._path.exists():
+                yield None
+                return
+            reader = connections.enter_context(contextlib.closing(_connect(self._path, "ro")))
+            try:
+                version = _format(reader, self._path)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                    raise
+                # A commit was cut short. What it had written must be taken back first, which only a writer may do.
+                reader = connections.enter_context(contextlib.closing(_connect(self._path, "rw")))
+                version = _format(reader, self._path)
+            if version < len(_FORMATS):
+                copy = connections.enter_context(contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)))
+                reader.backup(copy)
+                _upgrade(copy, version)
+                reader = copy
+            reader.execute("BEGIN")
+            try:
+                yield reader
+            except (ValueError, TypeError) as error:
+                raise _foreign(self._path, f"holds a row that is damaged ({error})") from error
+
+    # Writing
+
+    @contextmanager
+    def lock(self, operation: str, timeout: float = 0.0) -> Iterator[None]:
+        with hold(self._path.with_name(self._path.name + ".lock"), operation, timeout):
+            self._locked = True
+            try:
+                yield
+            finally:
+                self._locked = False
+                self.close()
+
+    def begin(self, run: Run, intents: Sequence[Intent]) -> str:
+        with self._writing() as (writer, _):
+            number = writer.execute(
+                "INSERT INTO run (id, operation, started, who, finished, summary) VALUES (?, ?, ?, ?, ?, ?)",
+                (run.id, run.operation, run.started, run.who, run.finished, run.summary),
+            ).lastrowid
+            writer.executemany(
+                "INSERT INTO intent (run, step, address, payload) VALUES (?, ?, ?, ?)",
+                ((number, intent.step, intent.address, _encode(intent.payload)) for intent in intents),
+            )
+            (lineage,) = writer.execute("SELECT lineage FROM meta").fetchone()
+            return str(lineage)
+
+    def commit(self, outcomes: Sequence[Outcome]) -> None:
+        changed: dict[InstanceAddress, RecordedObject | None] = {}
+        for outcome in outcomes:
+            if outcome.removed or outcome.object is not None:
+                changed[outcome.address] = outcome.object
+        with self._writing() as (writer, serial):
+            numbers = {run: _number(writer, run) for run in {outcome.run for outcome in outcomes}}
+            writer.executemany(
+                "REPLACE INTO outcome (run, step, address, status, error) VALUES (?, ?, ?, ?, ?)",
+                [(numbers[o.run], o.step, str(o.address), o.status, o.error) for o in outcomes],
+            )
+            writer.executemany(
+                "DELETE FROM intent WHERE run = ? AND step = ?",
+                [(numbers[o.run], o.step) for o in outcomes if o.status in ("done", "failed")],
+            )
+            writer.executemany(
+                "UPDATE intent SET begun = 1, job = ? WHERE run = ? AND step = ?",
+                [(o.job, numbers[o.run], o.step) for o in outcomes if o.status in ("pending", "unknown")],
+            )
+            writer.executemany(
+                "DELETE FROM object WHERE address = ?",
+                [(str(address),) for address, object in changed.items() if object is None],
+            )
+            writer.executemany(
+                "REPLACE INTO object (address, provider, attributes, dependencies, revision, protected)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                [_row(object, serial) for object in changed.values() if object is not None],
+            )
+
+    def finish(self, run: Run, outputs: Mapping[str, OutputValue] | None) -> None:
+        with self._writing() as (writer, _):
+            number = _number(writer, run.id)
+            writer.execute(
+                "UPDATE run SET finished = ?, summary = ? WHERE number = ?", (run.finished, run.summary, number)
+            )
+            writer.execute("DELETE FROM intent WHERE run = ? AND begun = 0", (number,))
+            if outputs is not None:
+                writer.execute("DELETE FROM output")
+                writer.executemany(
+                    "INSERT INTO output (name, value, sensitive) VALUES (?, ?, ?)",
+                    [
+                        (name, _encode(None if output.sensitive else output.value), output.sensitive)
+                        for name, output in sorted(outputs.items())
+                    ],
+                )
+
+    def close(self) -> None:
+        if self._writer is not None:
+            # The journal is kept between commits for speed; nothing but the state stays behind.
+            with contextlib.closing(self._writer) as writer, contextlib.suppress(sqlite3.Error):
+                self._writer = None
+                writer.execute("PRAGMA journal_mode = DELETE")
+
+    @contextmanager
+    def _writing(self) -> Iterator[tuple[sqlite3.Connection, int]]:
+        """A connection in a write transaction, and the serial that this transaction gets."""
+        if not self._locked:
+            raise StateError("The state is written to without its lock", "This is a bug in lunform.")
+        with _told_of(self._path):
+            writer = self._writer = self._writer or self._open_writer()
+            writer.execute("BEGIN IMMEDIATE")
+            try:
+                writer.execute("UPDATE meta SET serial = serial + 1")
+                (serial,) = writer.execute("SELECT serial FROM meta").fetchone()
+                yield writer, serial
+                writer.execute("COMMIT")
+            except BaseException:
+                if writer.in_transaction:  # a full disk has rolled back already
+                    writer.execute("ROLLBACK")
+                raise
+
+    def _open_writer(self) -> sqlite3.Connection:
+        if not self._path.exists():
+            _make(self._path)
+        writer = _connect(self._path, "rw")
+        try:
+            version = _format(writer, self._path)
+            writer.execute("PRAGMA journal_mode = PERSIST")
+            writer.execute("PRAGMA synchronous = FULL")
+            writer.execute("PRAGMA cache_size = -65536")  # KiB: a big transaction does not spill before its commit
+            if version < len(_FORMATS):
+                _upgrade(writer, version)
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
+
+# The file
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    """`mode` is SQLite's: "ro" or "rw". Transactions are begun and ended by hand."""
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=_WAIT,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _format(connection: sqlite3.Connection, path: Path) -> int:
+    """
+    The format version of the file.
+
+    Raises:
+        ForeignState: it is not a Lunform state.
+        NewerState: this Lunform does not know its format.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != _APPLICATION_ID:
+        what = "is empty" if path.stat().st_size == 0 else "is a database of another program"
+        raise _foreign(path, what)
+    if version > len(_FORMATS):
+        raise NewerState(
+            "The state was written by a newer Lunform",
+            f"{path} has state format {version}; this Lunform knows formats up to {len(_FORMATS)}. "
+            "Use the newer Lunform. The file was not touched.",
+        )
+    return int(version)
+
+
+def _make(path: Path) -> None:
+    """
+    Make a new state at `path`, whole or not at all: a file that is there and empty would be taken for a damaged one.
+    """
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with contextlib.closing(_connect(new, "rw")) as connection:
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        _upgrade(connection, 0)
+    # The journal of a state that was removed by hand after a crash would be played back into the new one.
+    path.with_name(path.name + "-journal").unlink(missing_ok=True)
+    new.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _upgrade(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the tables from format `version` to the present one, in one transaction."""
+    steps = "".join(_FORMATS[version:])
+    connection.executescript(
+        f"BEGIN IMMEDIATE; {steps} PRAGMA application_id = {_APPLICATION_ID};"
+        f" PRAGMA user_version = {len(_FORMATS)}; COMMIT;"
+    )
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """What SQLite or the system says of the file at `path`, in our words."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise _foreign(path, f"is damaged or of another kind ({error})") from error
+        raise StateError("The state cannot be read or written", f"{path}: {error}.") from error
+    except OSError as error:
+        raise StateError("The state cannot be read or written", f"{path}: {error.strerror}.") from error
+
+
+def _foreign(path: Path, what: str) -> ForeignState:
+    return ForeignState(
+        "Not a Lunform state",
+        f"{path} {what}. It was not touched. Restore it from a copy, or move it away if nothing is recorded in it.",
+    )
+
+
+# Rows
+
+
+def _number(connection: sqlite3.Connection, run: str) -> int:
+    row = connection.execute("SELECT number FROM run WHERE id = ?", (run,)).fetchone()
+    if row is None:
+        raise StateError("The state knows no such run", f'Run "{run}" was not begun. This is a bug in lunform.')
+    return int(row[0])
+
+
+def _row(object: RecordedObject, serial: int) -> tuple[object, ...]:
+    return (
+        str(object.address),
+        str(object.provider) if object.provider else None,
+        _encode(object.attributes),
+        _encode([str(address) for address in object.dependencies]),
+        serial,
+        object.protected,
+    )
+
+
+def _decode_objects(rows: Sequence[tuple[Any, ...]]) -> dict[InstanceAddress, RecordedObject]:
+    # Thousands of volumes depend on the same few pools and offerings.
+    providers: dict[str | None, ProviderAddress | None] = {None: None}
+    dependencies: dict[str, tuple[InstanceAddress, ...]] = {}
+    objects = {}
+    for text, provider, attributes, depends, revision, protected in rows:
+        if provider not in providers:
+            providers[provider] = parse_provider(provider)
+        if depends not in dependencies:
+            dependencies[depends] = tuple(parse_instance(dependency) for dependency in json.loads(depends))
+        address = parse_instance(text)
+        objects[address] = RecordedObject(
+            address, providers[provider], _decode(attributes), dependencies[depends], revision, bool(protected)
+        )
+    return objects
+
+
+def _encode(value: Any) -> str:
+    """Canonical JSON: equal data gives equal text."""
+    try:
+        return _encode_fast(value)
+    except TypeError:  # a fraction: the language's numbers are exact, and `json` has no exact number but int
+        return codec.encode(codec.from_plain(value))
+
+
+def _decode(text: str) -> Any:
+    return _with_tuples(json.loads(text, parse_float=parse_number))
+
+
+def _with_tuples(value: Any) -> Any:
+    """JSON knows lists only; plain data has tuples only. Changes `value`, which is fresh from the decoder."""
+    if type(value) is list:
+        return tuple([_with_tuples(item) for item in value])
+    if type(value) is dict:
+        for name, item in value.items():
+            if type(item) is list or type(item) is dict:
+                value[name] = _with_tuples(item)
+    return value

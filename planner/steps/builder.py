@@ -1,0 +1,381 @@
+"""
+Changes -> step graph: which provider calls each change takes, with settled arguments, and which of them wait for which.
+
+Arguments by verb (plain data; sizes in bytes):
+
+    create_async        pool, pool_arguments, name, size, qos, thin, metadata
+    resize_async        pool, pool_arguments, size
+    update_qos          pool, pool_arguments, qos
+    grant_access        pool, pool_arguments, host, endpoint {name, address, initiator}
+    revoke_access       the same
+    delete_async        pool, pool_arguments, purge
+    attach              host, host_spec {name, network_address, initiator, arguments}, vm, device, bus, read_only,
+                        serial, size, qos, storage_provider
+    update_attachment   host, host_spec, vm, size, qos
+    detach              host, host_spec, vm
+
+`qos` is {min_iops, max_iops, burst_iops} or None. Order: create -> grant -> attach; detach -> revoke -> delete; the
+array grows before the hypervisor; what is taken away from one VM is taken away before it is given to another.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from planner.addresses import InstanceAddress, ProviderAddress, ResourceAddress
+from planner.planning.plan import Action, Change
+from planner.resources.declared import host_arguments, pool_arguments
+from planner.resources.volume import FIGURE_NAMES
+from planner.state.model import Attributes
+from planner.steps.graph import Step, StepGraph, Verb
+from planner.units import parse_size
+from planner.values.marks import Unknown
+
+NewIntent = Callable[[], str]
+_RECORDED = ("offering", "zone", "on_destroy", "metadata", "provisioning", "pool", "name", "size", *FIGURE_NAMES)
+
+
+def new_intent() -> str:
+    """16 hexadecimal digits that no other call ever gets."""
+    return secrets.token_hex(8)
+
+
+class StepBuilder:
+    """
+    Collects the steps of a plan's changes.
+
+    Args:
+        known: attributes of pools and hosts by address, desired and recorded; the recorded ones serve what is taken
+            away.
+        providers: the provider of each of them.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[str, Attributes],
+        providers: Mapping[str, ProviderAddress],
+        intent: NewIntent = new_intent,
+    ) -> None:
+        self._known = known
+        self._providers = providers
+        self._intent = intent
+        self._steps: list[Step] = []
+        self._last: dict[InstanceAddress, tuple[int, ...]] = {}
+        self._copies: dict[ResourceAddress, list[InstanceAddress]] = defaultdict(list)
+        self._joins: dict[tuple[str, InstanceAddress], tuple[int, ...]] = {}
+
+    def add_all(
+        self,
+        changes: Sequence[Change],
+        dependencies: Mapping[InstanceAddress, tuple[InstanceAddress, ...]],
+        protected: frozenset[InstanceAddress] = frozenset(),
+    ) -> dict[InstanceAddress, tuple[int, ...]]:
+        """
+        Make the steps of all changes; the answer is each instance's step numbers.
+
+        Args:
+            changes: in dependency order; those that delete are taken in the opposite order.
+            dependencies: what each instance needs, desired or (for what goes) recorded.
+            protected: instances that are recorded as protected from now on.
+        """
+        made: dict[InstanceAddress, tuple[int, ...]] = {}
+        goes = (Action.DELETE, Action.FORGET)
+        for change in changes:
+            self._copies[change.address.resource].append(change.address)
+        for change in changes:
+            if change.action not in goes:
+                needs = dependencies.get(change.address, ())
+                before = self._after(needs, "needs")
+                made[change.address] = self._change(change, before, needs, change.address in protected)
+        dependents: dict[InstanceAddress, list[InstanceAddress]] = defaultdict(list)
+        for change in changes:
+            for need in dependencies.get(change.address, ()):
+                dependents[need].append(change.address)
+        for change in reversed(changes):
+            if change.action in goes:
+                before = self._after_dependents(change.address, dependents)
+                made[change.address] = self._change(change, before, (), False)
+        return made
+
+    def finish(self) -> StepGraph:
+        return StepGraph(tuple(self._steps))
+
+    # -- ordering --
+
+    def _after(self, needs: Iterable[InstanceAddress], kind: str) -> tuple[int, ...]:
+        """The last steps of what is needed. Many copies are joined in one step, so that N x M edges never arise."""
+        found: set[int] = set()
+        for need in needs:
+            if need in self._last:
+                found.update(self._last[need])
+            elif need.key is None:
+                found.update(self._join(kind, need, self._copies.get(need.resource, ())))
+        return tuple(sorted(found))
+
+    def _after_dependents(
+        self, address: InstanceAddress, dependents: Mapping[InstanceAddress, Sequence[InstanceAddress]]
+    ) -> tuple[int, ...]:
+        found: set[int] = set()
+        for named in {address, address.resource.instance()}:
+            found.update(self._join("dependents", named, dependents.get(named, ())))
+        return tuple(sorted(found))
+
+    def _join(self, kind: str, named: InstanceAddress, members: Sequence[InstanceAddress]) -> tuple[int, ...]:
+        joined = self._joins.get((kind, named))
+        if joined is None:
+            steps = tuple(sorted({step for member in members for step in self._last.get(member, ())}))
+            joined = steps
+            if len(steps) > 1:
+                joined = (self._add(Verb.JOIN, named, None, {}, {}, steps),)
+            self._joins[kind, named] = joined
+        return joined
+
+    def _add(
+        self,
+        verb: Verb,
+        address: InstanceAddress,
+        provider: ProviderAddress | None,
+        arguments: Mapping[str, Any],
+        records: Attributes,
+        requires: tuple[int, ...],
+        dependencies: tuple[InstanceAddress, ...] = (),
+        protected: bool = False,
+    ) -> int:
+        number = len(self._steps)
+        self._steps.append(
+            Step(number, verb, address, provider, self._intent(), arguments, records, requires, dependencies, protected)
+        )
+        return number
+
+    # -- one change --
+
+    def _change(
+        self,
+        change: Change,
+        before: tuple[int, ...],
+        needs: tuple[InstanceAddress, ...],
+        protected: bool,
+    ) -> tuple[int, ...]:
+        first = len(self._steps)
+        chain = _Chain(self, change.address, before, needs, protected)
+        if change.action is Action.NO_OP:
+            return ()
+        if change.action is Action.FORGET:
+            chain.then(Verb.FORGET, None, {})
+        elif change.address.type == "volume":
+            self._volume(change, chain)
+        elif change.action is Action.DELETE:
+            chain.then(Verb.FORGET, None, {})
+        else:
+            chain.then(Verb.RECORD, change.provider, {}, change.after or {})
+        self._last[change.address] = chain.tips
+        return tuple(range(first, len(self._steps)))
+
+    def _volume(self, change: Change, chain: _Chain) -> None:
+        now, then = change.before, change.after
+        if now is not None and (then is None or change.action is Action.REPLACE):
+            self._take_down(now, chain)
+            now = None
+        if then is None:
+            return
+        qos = figures(then)
+        pool = self._pool(then["pool"])
+        provider = self._providers[then["pool"]]
+        records = {name: then[name] for name in _RECORDED}
+        if now is None:
+            wanted: dict[str, Any] = {
+                "name": then["name"],
+                "size": parse_size(then["size"]),
+                "qos": qos,
+                "thin": then["provisioning"] == "thin",
+                "metadata": then["metadata"] or {},
+            }
+            chain.then(Verb.CREATE, provider, pool | wanted, records)
+            # A guest sees the intent of the volume's create as the disk's serial number.
+            now = {**then, "access": {}, "attachments": (), "serial": self._steps[chain.tips[0]].intent}
+        else:
+            self._alter(now, then, chain, pool, provider, records)
+        self._give_and_take(now, then, chain, pool, provider)
+
+    def _alter(
+        self,
+        now: Attributes,
+        then: Attributes,
+        chain: _Chain,
+        pool: dict[str, Any],
+        provider: ProviderAddress,
+        records: Attributes,
+    ) -> None:
+        """Size, figures, and what is only recorded. The record changes with the last of these calls."""
+        calls: list[tuple[Verb, dict[str, Any]]] = []
+        if now["size"] != then["size"]:
+            calls.append((Verb.RESIZE, {"size": parse_size(then["size"])}))
+        if figures(now) != figures(then):
+            calls.append((Verb.UPDATE_QOS, {"qos": figures(then)}))
+        for number, (verb, wanted) in enumerate(calls, 1):
+            own = {"size": then["size"]} if verb is Verb.RESIZE else {name: then[name] for name in FIGURE_NAMES}
+            chain.then(verb, provider, pool | wanted, records if number == len(calls) else own)
+        if not calls and any(now.get(name) != then[name] for name in _RECORDED):
+            chain.then(Verb.RECORD, provider, {}, records)
+
+    def _give_and_take(
+        self, now: Attributes, then: Attributes, chain: _Chain, pool: dict[str, Any], provider: ProviderAddress
+    ) -> None:
+        """Disks and access: first what goes, then what comes, then what changes in place."""
+        had = {(disk["host"], disk["vm"]): disk for disk in now["attachments"]}
+        gets = {(disk["host"], disk["vm"]): disk for disk in then["attachments"]}
+        regrant = {
+            host for host, path in now["access"].items() if host in then["access"] and _renamed(path, then, host)
+        }
+        goes = [key for key in had if key not in gets or key[0] in regrant or _reattach(had[key], gets[key])]
+        trunk = chain.tips
+        by_host: dict[str, tuple[int, ...]] = {}
+
+        for host in sorted({*now["access"], *then["access"], *(key[0] for key in had)}):
+            branch = chain.branch(trunk)
+            for key in sorted(key for key in goes if key[0] == host):
+                self._detach(had[key], branch)
+            if host in now["access"] and (host not in then["access"] or host in regrant):
+                branch.then(Verb.REVOKE, provider, pool | self._grant(host, now["access"][host]))
+            by_host[host] = branch.tips
+        # A disk is given to its new VM only when the old one has let go of it.
+        gone = tuple(sorted({tip for tips in by_host.values() for tip in tips}))
+        ends: set[int] = set()
+        for host in sorted({*then["access"], *by_host}):
+            branch = chain.branch(gone)
+            if host in then["access"] and (host not in now["access"] or host in regrant):
+                branch.then(Verb.GRANT, provider, pool | self._grant(host, then["access"][host]))
+            granted = branch.tips
+            for key in sorted(key for key in gets if key[0] == host):
+                disk = branch.branch(granted)
+                there = None if key in goes else had.get(key)
+                self._attach_or_update(gets[key], there, now["serial"], disk, provider)
+                ends.update(disk.tips)
+            ends.update(granted)
+        chain.tips = _without_inner(self._steps, ends or set(gone))
+
+    def _attach_or_update(
+        self, disk: Attributes, had: Attributes | None, serial: str, chain: _Chain, storage: ProviderAddress
+    ) -> None:
+        host = disk["host"]
+        wanted = {"vm": disk["vm"], "size": disk["size"], "qos": hypervisor_qos(disk["qos"])}
+        if had is None:
+            device = None if isinstance(disk["device"], Unknown) else disk["device"]
+            wanted |= {"device": device, "bus": disk["bus"], "read_only": disk["read_only"]}
+            wanted |= {"serial": serial, "storage_provider": str(storage)}
+            chain.then(Verb.ATTACH, self._providers[host], self._host(host) | wanted)
+        elif had.get("qos") != disk["qos"] or had.get("size") != disk["size"]:
+            chain.then(Verb.UPDATE_ATTACHMENT, self._providers[host], self._host(host) | wanted)
+
+    def _detach(self, disk: Attributes, chain: _Chain) -> None:
+        host = disk["host"]
+        chain.then(Verb.DETACH, self._providers[host], self._host(host) | {"vm": disk["vm"]})
+
+    def _take_down(self, now: Attributes, chain: _Chain) -> None:
+        pool, provider = self._pool(now["pool"]), self._providers[now["pool"]]
+        trunk = chain.tips
+        tips: set[int] = set()
+        hosts = {*now["access"], *(disk["host"] for disk in now["attachments"])}
+        for host in sorted(hosts):
+            branch = chain.branch(trunk)
+            for disk in now["attachments"]:
+                if disk["host"] == host:
+                    self._detach(disk, branch)
+            if host in now["access"]:
+                branch.then(Verb.REVOKE, provider, pool | self._grant(host, now["access"][host]))
+            tips.update(branch.tips)
+        chain.tips = tuple(sorted(tips)) or trunk
+        chain.then(Verb.DELETE, provider, pool | {"purge": now.get("on_destroy") == "purge"})
+
+    # -- what providers are told --
+
+    def _pool(self, pool: str) -> dict[str, Any]:
+        return {"pool": pool, "pool_arguments": pool_arguments(self._known[pool])}
+
+    def _host(self, host: str) -> dict[str, Any]:
+        attributes = self._known[host]
+        spec = {
+            "name": host_name(host),
+            "network_address": attributes.get("address"),
+            "initiator": attributes.get("initiator"),
+            "arguments": host_arguments(attributes),
+        }
+        return {"host": host, "host_spec": spec}
+
+    def _grant(self, host: str, path: Attributes) -> dict[str, Any]:
+        endpoint = {"name": host_name(host), "address": path["address"], "initiator": path["initiator"]}
+        return {"host": host, "endpoint": endpoint}
+
+
+class _Chain:
+    """Steps of one instance, one after the other; `tips` are those that whatever comes next must wait for."""
+
+    def __init__(
+        self,
+        builder: StepBuilder,
+        address: InstanceAddress,
+        tips: tuple[int, ...],
+        needs: tuple[InstanceAddress, ...],
+        protected: bool,
+    ) -> None:
+        self._builder = builder
+        self._address = address
+        self._needs = needs
+        self._protected = protected
+        self.tips = tips
+
+    def then(
+        self,
+        verb: Verb,
+        provider: ProviderAddress | None,
+        arguments: Mapping[str, Any],
+        records: Attributes | None = None,
+    ) -> None:
+        number = self._builder._add(
+            verb, self._address, provider, arguments, records or {}, self.tips, self._needs, self._protected
+        )
+        self.tips = (number,)
+
+    def branch(self, tips: tuple[int, ...]) -> _Chain:
+        return _Chain(self._builder, self._address, tips, self._needs, self._protected)
+
+
+def figures(attributes: Attributes) -> dict[str, int] | None:
+    """A volume's three figures, or None when it has none."""
+    if attributes.get("max_iops") is None:
+        return None
+    return {name: attributes[name] for name in FIGURE_NAMES}
+
+
+def hypervisor_qos(limits: Mapping[str, int] | None) -> dict[str, int] | None:
+    """What the hypervisor is to hold, as three figures: it never holds a floor."""
+    return None if limits is None else {"min_iops": 0, **limits}
+
+
+def host_name(host: str) -> str:
+    """A host's name for people and for groups on arrays: its key, or its block's name."""
+    name = host.rsplit(".", 1)[-1]
+    if '["' in name:
+        return name.split('["', 1)[1].removesuffix('"]')
+    return name.replace("[", "-").removesuffix("]")
+
+
+def _renamed(path: Attributes, then: Attributes, host: str) -> bool:
+    """The host is seen under another address or initiator name now."""
+    wanted = then["access"][host]
+    return (path.get("address"), path.get("initiator")) != (wanted["address"], wanted["initiator"])
+
+
+def _reattach(had: Attributes, gets: Attributes) -> bool:
+    """What a hypervisor cannot change on a disk that it has."""
+    moved = not isinstance(gets["device"], Unknown) and gets["device"] != had["device"]
+    return moved or (had.get("bus"), had["read_only"]) != (gets["bus"], gets["read_only"])
+
+
+def _without_inner(steps: Sequence[Step], ends: set[int]) -> tuple[int, ...]:
+    """Of some steps, those that none of the others waits for directly."""
+    inner = {need for end in ends for need in steps[end].requires}
+    return tuple(sorted(ends - inner))

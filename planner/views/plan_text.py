@@ -1,0 +1,270 @@
+"""
+A plan for people: the summary, what becomes of each instance and why, what data goes, and the summary again.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+from planner.planning.plan import Action, Change, Drift, OutputChange, Plan
+from planner.resources.catalog import RESOURCE_TYPES
+from planner.resources.volume import attach_blocks
+from planner.state.model import OutputValue
+from planner.values.marks import Sensitive
+from planner.views.attributes_text import (
+    FIGURES,
+    Row,
+    changed_disk_rows,
+    changed_rows,
+    disk_rows,
+    notes,
+    row_lines,
+    rows_of,
+    values,
+)
+from planner.views.plan_summary import render_summary, table
+from planner.views.steps_text import order_text
+from planner.views.style import Style
+from planner.views.values_text import Bare, difference, full, inline
+
+_WIDTH = 100
+_SYMBOLS = {
+    Action.CREATE: ("  +", "create"),
+    Action.UPDATE: ("  ~", "update in place"),
+    Action.REPLACE: ("-/+", "destroy and then create again"),
+    Action.DELETE: ("  -", "destroy"),
+    Action.FORGET: ("  .", "forget: no longer recorded, not destroyed"),
+}
+_BECOMES = {
+    Action.CREATE: "will be created",
+    Action.UPDATE: "will be updated in place",
+    Action.REPLACE: "must be replaced",
+    Action.DELETE: "will be destroyed",
+    Action.FORGET: "will be forgotten",
+}
+_REPLACED_BECAUSE = {
+    "replace_by_request": "will be replaced, as requested",
+    "replace_by_triggers": "will be replaced due to changes in replace_triggered_by",
+}
+
+
+def render_plan(plan: Plan, style: Style, *, show_steps: bool = True) -> str:
+    """
+    The whole plan, ending in a new line. No-ops are not shown, but for what was changed outside to what is wanted now.
+
+    Args:
+        show_steps: with the provider calls that each volume takes.
+    """
+    changes = [change for change in plan.changes if change.action is not Action.NO_OP]
+    settled = _settled_drift(plan, style)
+    if plan.is_empty:
+        nothing = (
+            "No changes. Nothing is recorded that could be destroyed."
+            if plan.operation == "destroy"
+            else "No changes. Your storage matches the configuration."
+        )
+        return "\n\n".join(filter(None, [settled, style.bold(nothing)])) + "\n"
+    summary = render_summary(plan, style)
+    sections = [
+        summary,
+        _legend(changes, style),
+        *(_change(change, plan, style, show_steps) for change in changes),
+        settled,
+        _refused_pools(changes, style),
+        _outputs(plan, style),
+        _data_loss(changes, style),
+        summary,
+    ]
+    return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def _legend(changes: Sequence[Change], style: Style) -> str:
+    used = {change.action for change in changes}
+    mark = _marks(style)
+    return "\n".join(
+        f"{mark[action](symbol)} {meaning}" for action, (symbol, meaning) in _SYMBOLS.items() if action in used
+    )
+
+
+# -- one change --
+
+
+def _change(change: Change, plan: Plan, style: Style, show_steps: bool) -> str:
+    becomes = _REPLACED_BECAUSE.get(change.reason, _BECOMES[change.action])
+    lines = [f"  {style.bold(f'# {change.address} {becomes}')}"]
+    lines.extend(f"  {style.dim(f'# ({reason})')}" for reason in _because(change))
+    symbol = _marks(style)[change.action](_SYMBOLS[change.action][0])
+    lines.append(f'{symbol} {change.address.type} "{change.address.name}" {{')
+    drift = [_drift_text(item) for item in change.drift if item.path]
+    lines.extend(f"      {style.warning('# changed outside:')} {text}" for text in drift)
+    lines.extend(row_lines(_rows(change, style), style))
+    if show_steps and change.address.type == "volume" and change.steps:
+        lines.extend(_steps(order_text(plan.steps, change.steps), style))
+    return "\n".join([*lines, "    }"])
+
+
+def _steps(order: str, style: Style) -> list[str]:
+    if not order:
+        return []
+    begin = "# steps: "
+    wrapped = textwrap.wrap(
+        begin + order,
+        _WIDTH - 6,
+        subsequent_indent="#".ljust(len(begin)),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [f"      {style.dim(line)}" for line in wrapped]
+
+
+def _rows(change: Change, style: Style) -> list[Row]:
+    before, after, type = change.before, change.after, change.address.type
+    said = notes(change.assignment) if change.assignment else {}
+    own: dict[str, object] = {}
+    if change.provider is not None and type != "volume":
+        own["provider"] = Bare(str(change.provider))
+    if before is None and after is not None:
+        return _remarks_last([*rows_of("+", own | values(type, after), said), *disk_rows("+", after)])
+    if before is not None and after is None:
+        symbol = "-" if change.action is Action.DELETE else " "
+        return [*rows_of(symbol, own | values(type, before), {}), *disk_rows(symbol, before)]
+    if before is None or after is None:
+        return []
+    if change.action is Action.UPDATE:
+        said.pop("pool", None)  # it stays
+    rows = changed_rows(
+        own | values(type, before),
+        own | values(type, after),
+        said,
+        style,
+        forcing=[FIGURES.get(path, path) for path in change.replace_paths],
+        shown=("provider", "pool", "size", *FIGURES.values()),
+        made_anew=change.action is Action.REPLACE,
+    )
+    return _remarks_last([*rows, *changed_disk_rows(before, after)])
+
+
+def _remarks_last(rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row.symbol == "#")
+
+
+def _because(change: Change) -> Iterable[str]:
+    address, key = change.address, inline(change.address.key)
+    match change.reason:
+        case "" | "replace_by_request" | "replace_by_triggers":
+            pass
+        case "gone_outside":
+            yield "it was deleted outside; it will be created again, empty"
+        case "replace_because_cannot_update":
+            yield f"because {' and '.join(change.replace_paths)} cannot be changed in place"
+        case "delete_because_no_resource_config":
+            yield f"because {address.resource} is not in configuration"
+        case "delete_because_each_key":
+            yield f"because key [{key}] is not in for_each map"
+        case "delete_because_count_index":
+            yield f"because index [{key}] is out of range for count"
+        case "delete_because_wrong_repetition":
+            yield f"because {address.resource} uses count or for_each now"
+        case other:
+            yield other.replace("_", " ")
+    if change.action is Action.FORGET:
+        gone = any(not item.path for item in change.drift)
+        yield "it was deleted outside" if gone else "it stays where it is, with its data: on_destroy is retain"
+    schema = RESOURCE_TYPES.get(address.type)
+    if change.action is Action.DELETE and schema is not None and not schema.provisioned:
+        yield "only its record goes; no system is touched"
+    if change.action is Action.REPLACE and change.before is not None and change.assignment is not None:
+        for refused in change.assignment.rejections:
+            if refused.pool == change.before.get("pool"):
+                yield f"it cannot stay on {refused.pool}: {refused.reason}"
+
+
+# -- sections --
+
+
+def _settled_drift(plan: Plan, style: Style) -> str:
+    lines = [
+        f"  {change.address}: {_drift_text(item)}"
+        for change in plan.changes
+        if change.action is Action.NO_OP
+        for item in change.drift
+    ]
+    return "\n".join([style.warning("Changed outside, and as configured now:"), *lines]) if lines else ""
+
+
+def _drift_text(item: Drift) -> str:
+    def word(value: object) -> str:
+        return value if isinstance(value, str) else inline(value)
+
+    return f"{item.path} {word(item.recorded)} -> {word(item.actual)}".lstrip()
+
+
+def _refused_pools(changes: Sequence[Change], style: Style) -> str:
+    """For each pool and filter the first volume's figures, and how many others it refused."""
+    refused: dict[tuple[str, str], list[tuple[Change, str]]] = defaultdict(list)
+    for change in changes:
+        for item in change.assignment.rejections if change.assignment else ():
+            refused[item.pool, item.filter].append((change, item.reason))
+    if not refused:
+        return ""
+    rows = []
+    for (pool, filter), volumes in sorted(refused.items()):
+        (first, reason), others = volumes[0], len(volumes) - 1
+        whom = f"for {first.address}" + (f" and {others} more" if others else "")
+        rows.append((f"  {pool}", filter, whom, reason))
+    return "\n".join([style.bold("Pools that were refused:"), *table(rows)])
+
+
+def _outputs(plan: Plan, style: Style) -> str:
+    changed = {name: output for name, output in sorted(plan.outputs.items()) if output.before != output.after}
+    if not changed:
+        return ""
+    width = max(len(name) for name in changed)
+    lines = [f"  {_output(name.ljust(width), output, style)}" for name, output in changed.items()]
+    return "\n".join([style.bold("Changes to outputs:"), *lines])
+
+
+def _output(name: str, output: OutputChange, style: Style) -> str:
+    def shown(value: OutputValue) -> object:
+        return Sensitive(None) if value.sensitive else value.value  # type: ignore[arg-type]
+
+    if output.before is None and output.after is not None:
+        return f"{style.create('+')} {name} = {full(shown(output.after), 4)}"
+    if output.after is None and output.before is not None:
+        return f"{style.destroy('-')} {name} = {full(shown(output.before), 4)}"
+    if output.before is None or output.after is None:
+        return ""
+    return f"{style.update('~')} {name} = {difference(shown(output.before), shown(output.after), style, 4)}"
+
+
+def _data_loss(changes: Sequence[Change], style: Style) -> str:
+    lost = [
+        (change, change.before)
+        for change in changes
+        if change.holds_data and change.action in (Action.DELETE, Action.REPLACE) and change.before is not None
+    ]
+    if not lost:
+        return ""
+    rows = []
+    for change, before in lost:
+        how = "purged" if before.get("on_destroy") == "purge" else "destroyed"
+        how = f"replaced by an empty {change.address.type}" if change.action is Action.REPLACE else how
+        disks = ", ".join(f"{block['vm']} on {block['host']}" for block in attach_blocks(before) if block["vm"])
+        rows.append((f"  {change.address}", before["size"], how, f"attached to {disks}" if disks else "not attached"))
+    number = f"{len(lost)} volume{'s' if len(lost) > 1 else ''}"
+    return "\n".join([style.error(f"DATA LOSS: {number} will be destroyed"), *table(rows)])
+
+
+# -- text --
+
+
+def _marks(style: Style) -> dict[Action, Callable[[str], str]]:
+    return {
+        Action.CREATE: style.create,
+        Action.UPDATE: style.update,
+        Action.REPLACE: style.destroy,
+        Action.DELETE: style.destroy,
+        Action.FORGET: style.dim,
+    }

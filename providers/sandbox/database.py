@@ -1,0 +1,235 @@
+"""
+The simulation's file: its schema, its connections and its transactions.
+
+Every fact is a row, so other processes see it at once, and anybody may write into the file as a second administrator
+would: a volume without an intent is a foreign one. Triggers keep a pool's sums, whoever writes.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from planner.sdk import Rejected, Retryable, Unreachable
+
+_APPLICATION_ID = 0x4C554E53
+_SCHEMA_VERSION = 1
+
+_SCHEMA = f"""
+PRAGMA journal_mode = WAL;
+PRAGMA application_id = {_APPLICATION_ID};
+PRAGMA user_version = {_SCHEMA_VERSION};
+
+CREATE TABLE array (identity TEXT NOT NULL);
+
+CREATE TABLE pool (
+    name TEXT PRIMARY KEY,
+    used INTEGER NOT NULL,      -- bytes: the sum of its volumes' sizes
+    floors INTEGER NOT NULL     -- the sum of their min_iops
+) WITHOUT ROWID;
+
+CREATE TABLE volume (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,   -- never given twice
+    pool TEXT NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    min_iops INTEGER,           -- all three or none
+    max_iops INTEGER,
+    burst_iops INTEGER,
+    lineage TEXT,               -- the owner: these three or none
+    address TEXT,
+    intent TEXT UNIQUE,
+    metadata TEXT NOT NULL DEFAULT '{{}}',
+    chap_digest TEXT,           -- of the CHAP secret, which is itself nowhere in the file
+    UNIQUE (pool, name)
+);
+
+CREATE TABLE access (
+    volume INTEGER NOT NULL REFERENCES volume,
+    endpoint TEXT NOT NULL,     -- initiator name, or address of a host without one
+    PRIMARY KEY (volume, endpoint)
+) WITHOUT ROWID;
+
+CREATE TABLE attachment (
+    host TEXT NOT NULL,
+    vm TEXT NOT NULL,
+    device TEXT NOT NULL,
+    volume INTEGER NOT NULL REFERENCES volume,
+    endpoint TEXT NOT NULL,     -- as which the host is logged in
+    serial TEXT,
+    intent TEXT,
+    size INTEGER NOT NULL,      -- as the VM sees it: the volume may have grown since
+    max_iops INTEGER,           -- held by the hypervisor
+    burst_iops INTEGER,
+    read_only INTEGER NOT NULL,
+    PRIMARY KEY (host, vm, device),
+    UNIQUE (host, vm, intent)
+) WITHOUT ROWID;
+CREATE INDEX attachment_volume ON attachment (volume);
+
+CREATE TABLE job (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    request TEXT NOT NULL,
+    due REAL NOT NULL,          -- seconds since the epoch
+    answer TEXT                 -- NULL while it runs
+);
+CREATE INDEX job_due ON job (due) WHERE answer IS NULL;
+
+CREATE TABLE fault (
+    rule TEXT PRIMARY KEY,
+    hits INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TRIGGER volume_made AFTER INSERT ON volume BEGIN
+    INSERT INTO pool VALUES (new.pool, new.size, coalesce(new.min_iops, 0))
+    ON CONFLICT (name) DO UPDATE SET used = used + excluded.used, floors = floors + excluded.floors;
+END;
+CREATE TRIGGER volume_changed AFTER UPDATE OF size, min_iops ON volume BEGIN
+    UPDATE pool SET
+        used = used + new.size - old.size,
+        floors = floors + coalesce(new.min_iops, 0) - coalesce(old.min_iops, 0)
+    WHERE name = new.pool;
+END;
+CREATE TRIGGER volume_deleted AFTER DELETE ON volume BEGIN
+    UPDATE pool SET used = used - old.size, floors = floors - coalesce(old.min_iops, 0) WHERE name = old.pool;
+END;
+"""
+
+_NOBODY = "0" * 12
+"""The identity of an array that is not made yet."""
+
+_WRITERS = threading.Lock()
+"""Threads queue here for the file's one writer: SQLite's own waiting, needed between processes, sleeps."""
+
+_BUSY_TIMEOUT = 30.0
+"""Seconds to wait for writers of other processes."""
+
+
+class Database:
+    """One simulation file, for any number of threads; made on first use. Each thread has a connection of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._identity: str | None = None
+        self._thread = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+
+    @property
+    def identity(self) -> str:
+        """Names this array for ever: 12 hexadecimal digits. A file that is not there yet has none but zeros."""
+        if self._identity is None and self.path.exists():
+            with self.reading() as connection:
+                self._identity = str(connection.execute("SELECT identity FROM array").fetchone()[0])
+        return self._identity or _NOBODY
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """
+        A connection for single statements, each of which sees one state of the file.
+
+        A file that is not there yet reads as an empty array, and stays not there: looking changes nothing.
+        """
+        with _plain_errors(self.path):
+            if self.path.exists() or not self.path.parent.is_dir():
+                yield self._connection()
+            else:
+                with closing(sqlite3.connect(":memory:")) as empty:
+                    empty.executescript(_SCHEMA)
+                    yield empty
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: all of it is there afterwards, or nothing when the block raises."""
+        with _plain_errors(self.path):
+            connection = self._connection()
+            with _WRITERS:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    connection.rollback()
+                    raise
+
+    def close(self) -> None:
+        """Close every thread's connection. Nothing is lost by not closing; a later call opens anew."""
+        with _WRITERS:
+            connections, self._connections, self._thread = self._connections, [], threading.local()
+        for connection in connections:
+            connection.close()
+
+    def _connection(self) -> sqlite3.Connection:
+        try:
+            connection: sqlite3.Connection = self._thread.connection
+        except AttributeError:
+            connection = self._thread.connection = self._open()
+        return connection
+
+    def _open(self) -> sqlite3.Connection:
+        if not self.path.exists():
+            _make(self.path)
+        # Threads share nothing but `close`, which may run in another thread than the connection's own.
+        connection = sqlite3.connect(self.path, _BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        # What is committed but not flushed survives the death of the process, though not that of the machine. That is
+        # all a simulation needs; FULL, which flushes each commit, makes a call take some seven times as long.
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA foreign_keys = ON")
+        ours = tuple(connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+        if ours != (_APPLICATION_ID, _SCHEMA_VERSION):
+            connection.close()
+            raise Rejected(
+                "The file is not a sandbox",
+                f"{self.path} is a database, but not one of this version's sandboxes. Name another file in `path`.",
+            )
+        with _WRITERS:
+            self._connections.append(connection)
+        return connection
+
+
+def _make(path: Path) -> None:
+    """
+    Make the file, whole or not at all: it is built beside its place and then linked there.
+
+    When two processes do so at once, the first one's file stays.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        connection = sqlite3.connect(draft)
+        try:
+            connection.executescript(_SCHEMA)
+            with connection:
+                connection.execute("INSERT INTO array VALUES (?)", (secrets.token_hex(6),))
+        finally:
+            connection.close()
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _plain_errors(path: Path) -> Iterator[None]:
+    """SQLite's and the system's failures, said in the words of providers. The transaction has had no effect."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        # The module's own errors, such as a use after `close`, have no code; the upper bits are further detail.
+        match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+            case sqlite3.SQLITE_BUSY:
+                sentence = f"Other processes held {path} for {_BUSY_TIMEOUT:.0f} s."
+                raise Retryable("The sandbox is busy", sentence) from error
+            case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+                sentence = f"{path}: {error}. Name another file in `path`."
+                raise Rejected("The file is not a sandbox", sentence) from error
+            case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_FULL | sqlite3.SQLITE_READONLY:
+                raise Unreachable(f"The sandbox {path} cannot be reached", f"SQLite says: {error}.") from error
+            case _:
+                raise
+    except OSError as error:
+        raise Unreachable(f"The sandbox {path} cannot be reached", f"The system says: {error.strerror}.") from error

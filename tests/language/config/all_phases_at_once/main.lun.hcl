@@ -1,0 +1,29 @@
+provider "sandbox" {}
+
+disk_offering "fast" {
+  min_iops   = 1
+  max_iops   = 2
+  burst_iops = 3
+}
+
+pool "a" {
+  provider = sandbox
+}
+
+host "kvm" {
+  provider = sandbox
+  address  = "192.0.2.1"
+}
+volume "db" {
+  offering = disk_offering.fsat
+  sise     = "1GiB"
+}
+
+volume "wal" {
+  offering = disk_offering.fast
+  size     = 10
+}
+
+volume "broken {
+  size = "1GiB"
+}

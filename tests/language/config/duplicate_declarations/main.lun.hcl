@@ -1,0 +1,27 @@
+provider "sandbox" {}
+
+disk_offering "fast" {
+  min_iops   = 1
+  max_iops   = 2
+  burst_iops = 3
+}
+
+pool "a" {
+  provider = sandbox
+}
+
+host "kvm" {
+  provider = sandbox
+  address  = "192.0.2.1"
+}
+pool "a" {
+  provider = sandbox
+}
+
+variable "x" {
+  default = 1
+}
+
+variable "x" {
+  default = 2
+}

@@ -1,0 +1,31 @@
+provider "sandbox" {}
+
+disk_offering "fast" {
+  min_iops   = 1
+  max_iops   = 2
+  burst_iops = 3
+}
+
+pool "a" {
+  provider = sandbox
+}
+
+host "kvm" {
+  provider = sandbox
+  address  = "192.0.2.1"
+}
+variable "secret" {
+  type      = string
+  default   = "x"
+  sensitive = true
+}
+
+volume "db" {
+  offering = disk_offering.fast
+  size     = "1GiB"
+  name     = var.secret
+}
+
+output "secret" {
+  value = var.secret
+}

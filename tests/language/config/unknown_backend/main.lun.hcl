@@ -1,0 +1,5 @@
+lunform {
+  backend "sqlight" {
+    path = "x"
+  }
+}

@@ -1,0 +1,9 @@
+provider "sandbux" {}
+
+pool "a" {
+  provider = sandbux
+}
+
+pool "b" {
+  provider = sandbox.east
+}

@@ -1,0 +1,3 @@
+lunform {
+  required_version = ">= 99.0"
+}

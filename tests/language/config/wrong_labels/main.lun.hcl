@@ -1,0 +1,9 @@
+variable {
+  default = 1
+}
+
+locals "x" {
+}
+
+pool "a" "b" {
+}

@@ -1,0 +1,21 @@
+provider "sandbox" {}
+
+disk_offering "fast" {
+  min_iops   = 1
+  max_iops   = 2
+  burst_iops = 3
+}
+
+pool "a" {
+  provider = sandbox
+}
+
+host "kvm" {
+  provider = sandbox
+  address  = "192.0.2.1"
+}
+disk_offering "odd" {
+  min_iops = "many"
+  max_iops = [1]
+  tags     = "ssd"
+}

@@ -1,0 +1,42 @@
+provider "sandbox" {
+  path = "sandbox.db"
+}
+
+disk_offering "fast" {
+  min_iops   = 100
+  max_iops   = 1000
+  burst_iops = 2000
+}
+
+pool "a" {
+  provider      = sandbox
+  capacity      = "1TiB"
+  capacity_iops = 1000
+}
+
+host "kvm1" {
+  provider  = sandbox
+  address   = "10.0.0.11"
+  initiator = "iqn.1993-08.org.debian:01:kvm1"
+}
+
+volume "db" {
+  for_each = { data = "20GiB", wal = "10GiB" }
+  offering = disk_offering.fast
+  size     = each.value
+}
+
+volume "scratch" {
+  count    = 2
+  offering = disk_offering.fast
+  size     = "5GiB"
+  name     = "scratch-${count.index}"
+}
+
+output "names" {
+  value = [for v in volume.scratch : v.name]
+}
+
+output "iqn" {
+  value = volume.db["wal"].iqn
+}

@@ -1,0 +1,64 @@
+"""
+Plans as a user sees them. A case is a folder:
+
+    1.lun.hcl, 2.lun.hcl, ...   configurations, applied one after the other; the last one is only planned
+    outside.py                  optional: what somebody changes behind Lunform's back before the last plan
+    plan.txt                    the plan's text, or the diagnostics
+
+Everything runs on the sandbox provider.
+"""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from planner import operations
+from planner.errors import InvalidConfiguration
+from planner.planning.builder import PlanRequest
+from planner.views.diagnostics_text import render_diagnostics
+from planner.views.plan_text import render_plan
+from planner.views.style import Style
+
+CASES = sorted(path for path in Path(__file__).parent.iterdir() if path.is_dir() and not path.name.startswith("_"))
+PLAIN = Style(False)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+def test_plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected) -> None:
+    monkeypatch.chdir(tmp_path)
+    *before, last = sorted(case.glob("*.lun.hcl"))
+    for configuration in before:
+        project = load(configuration)
+        store = operations.store_of(project)
+        plan, _ = operations.plan(project, store, PlanRequest())
+        assert operations.apply(project, store, plan).complete
+    if (case / "outside.py").exists():
+        runpy.run_path(str(case / "outside.py"))
+    project = load(last)
+    try:
+        plan, diagnostics = operations.plan(project, operations.store_of(project), PlanRequest())
+    except InvalidConfiguration as error:
+        expected(render_diagnostics(error.diagnostics, PLAIN), case / "plan.txt")
+        return
+    expected(settled(render_plan(plan, PLAIN)) + render_diagnostics(diagnostics, PLAIN), case / "plan.txt")
+    if plan.is_empty:
+        return
+    # What was planned can be done, and then there is nothing left to do.
+    assert operations.apply(project, operations.store_of(project), plan).complete
+    again, _ = operations.plan(load(last), operations.store_of(project), PlanRequest())
+    assert again.is_empty, render_plan(again, PLAIN)
+
+
+def settled(text: str) -> str:
+    """Without what is new in each run: the array's identity and the serial numbers."""
+    text = re.sub(r"vol-\d+", "vol-N", text)
+    return re.sub(r'"[0-9a-f]{16}"', '"SERIAL"', re.sub(r"sandbox\.[0-9a-f]{12}", "sandbox.ARRAY", text))
+
+
+def load(configuration: Path) -> operations.Project:
+    Path("main.lun.hcl").write_text(configuration.read_text())
+    return operations.load(Path(), operations.Inputs(environment={}))

@@ -1,0 +1,154 @@
+"""A virtual machine that is up within seconds and can be asked what it sees of its disks."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import re
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.rigs.libvirt_host import LibvirtHost
+from tests.rigs.process import require, until
+
+_BUILD = Path(__file__).with_name("build-guest.sh")
+_CACHE = Path(__file__).parents[2] / ".cache" / "guest"
+
+# A root port takes one hot-plugged device; libvirt's own controllers take some of the ports as well.
+_ROOT_PORTS = 10
+
+_DOMAIN = """
+<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>128</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='q35'>hvm</type>
+    <kernel>{image}/vmlinuz</kernel>
+    <initrd>{image}/initrd.gz</initrd>
+    <cmdline>console=ttyS0 quiet panic=-1 tsc=reliable mitigations=off</cmdline>
+  </os>
+  <features><acpi/></features>
+  <devices>
+    <controller type='pci' model='pcie-root'/>
+    {ports}
+    <serial type='file'><source path='{directory}/{name}.log'/></serial>
+    <serial type='unix'><source mode='bind' path='{directory}/{name}.sock'/></serial>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestDisk:
+    """A disk as the guest's kernel has it; `size` in bytes."""
+
+    name: str
+    size: int
+    serial: str
+
+
+def guest_image() -> Path:
+    """Directory with the guest's kernel and initrd. Built once, and again when the script that builds it changes."""
+    require("apt-get", "dpkg-deb", "busybox", "cpio", "depmod")
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with (_CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        image = _CACHE / hashlib.sha256(_BUILD.read_bytes()).hexdigest()[:16]
+        if not (image / "initrd.gz").exists():
+            subprocess.run([_BUILD, image], check=True)
+    return image
+
+
+class Guest:
+    """A persistent domain of a host."""
+
+    def __init__(self, host: LibvirtHost, name: str) -> None:
+        self.name = name
+        self._host = host
+        self._commands = 0
+        self._socket: socket.socket | None = None
+        definition = host.directory / f"{name}.xml"
+        definition.write_text(
+            _DOMAIN.format(
+                name=name,
+                image=guest_image(),
+                directory=host.directory,
+                ports="<controller type='pci' model='pcie-root-port'/>" * _ROOT_PORTS,
+            )
+        )
+        host.virsh("define", str(definition))
+
+    def start(self) -> None:
+        """Boot it, and wait until it takes commands."""
+        log = self._host.directory / f"{self.name}.log"
+        log.unlink(missing_ok=True)
+        self._host.virsh("start", self.name)
+        until("GUEST-READY on the guest's console", lambda: log.exists() and "GUEST-READY" in log.read_text(), 60)
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(self._host.directory / f"{self.name}.sock"))
+
+    def stop(self) -> None:
+        """Pull its plug."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        self._host.virsh("destroy", self.name)
+
+    def run(self, command: str, timeout: float = 60.0) -> str:
+        """What a command of the guest's shell prints. Fails when it does not end with 0."""
+        assert self._socket is not None, "the guest is not running"
+        self._commands += 1
+        self._socket.settimeout(timeout)
+        self._socket.sendall(f"{self._commands} {command}\n".encode())
+        end = re.compile(rb"\x01%d (\d+)\n" % self._commands)
+        received = b""
+        while (match := end.search(received)) is None:
+            received += self._socket.recv(65536)
+        output = received[: match.start()].decode()
+        assert match[1] == b"0", f"{command}: status {match[1].decode()}\n{output}"
+        return output
+
+    def disks(self) -> dict[str, GuestDisk]:
+        """By name: vda, sda, ..."""
+        lines = self.run(
+            "for disk in /sys/block/[vs]d*; do [ -e $disk ] || continue; "
+            "echo ${disk##*/} $(cat $disk/size) $(cat $disk/serial 2>/dev/null || "
+            "tail -c +5 $disk/device/vpd_pg80); done"
+        )
+        disks = (line.split() for line in lines.splitlines())
+        return {name: GuestDisk(name, int(sectors) * 512, serial) for name, sectors, serial in disks}
+
+    def wait_for_disk(self, name: str, size: int | None = None) -> GuestDisk:
+        """The disk once it is there, with that size if one is given."""
+
+        def look() -> GuestDisk | None:
+            disk = self.disks().get(name)
+            return disk if disk is not None and size in (None, disk.size) else None
+
+        return until(f"disk {name} in the guest", look)
+
+    def write(self, device: str, text: str, offset: int = 0) -> None:
+        """Put a text at an offset of a disk (a multiple of 512 bytes), and have it written to the end."""
+        self.run(
+            f"printf %s '{text}' | dd of=/dev/{device} bs=512 seek={offset // 512} conv=notrunc,sync,fsync 2>/dev/null"
+        )
+
+    def read(self, device: str, length: int, offset: int = 0) -> str:
+        """A text at an offset of a disk, from the disk and not from the guest's memory."""
+        return self.run(
+            f"dd if=/dev/{device} iflag=direct bs=512 skip={offset // 512} count=1 2>/dev/null | head -c {length}"
+        )
+
+    def measure_iops(self, device: str, requests: int) -> float:
+        """Writes of 4 KiB per second, one at a time, past the guest's cache; by this machine's clock."""
+        began = time.monotonic()
+        self.make_requests(device, requests)
+        return requests / (time.monotonic() - began)
+
+    def make_requests(self, device: str, requests: int) -> None:
+        self.run(f"dd if=/dev/zero of=/dev/{device} bs=4096 count={requests} oflag=direct conv=notrunc 2>/dev/null")
