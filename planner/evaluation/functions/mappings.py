@@ -83,7 +83,7 @@ def _fallback(element: Type, default: Value) -> Value:
     "lookup",
     Parameter("inputMap", DYNAMIC, MAPPINGS, unknown=Takes.PARTS, sensitive=Takes.PARTS),
     Parameter("key", STRING),
-    variadic=Parameter("default", DYNAMIC, null=True, unknown=Takes.PARTS, sensitive=Takes.PARTS),
+    variadic=Parameter("default", DYNAMIC, null=True, unknown=Takes.PARTS, sensitive=Takes.ALL),
     most=3,
     returns=_looked_up_type,
 )

@@ -130,7 +130,7 @@ def coalesce(*values: Value) -> Value:
 
 @FUNCTIONS.add(
     "coalescelist",
-    variadic=Parameter("vals", DYNAMIC, SEQUENCES, null=True, unknown=Takes.ALL, sensitive=Takes.PARTS),
+    variadic=Parameter("vals", DYNAMIC, SEQUENCES, null=True, unknown=Takes.ALL),
     returns=DYNAMIC,
 )
 def coalesce_list(*lists: Value) -> Value:
