@@ -26,7 +26,7 @@ from planner.syntax import ast
 from planner.syntax.ast import Expression
 from planner.values.codec import normalized
 from planner.values.convert import ConversionError, convert, type_name, type_of
-from planner.values.marks import UNKNOWN, Sensitive, Unknown, is_wholly_known, mark_sensitive, unmark
+from planner.values.marks import UNKNOWN, Sensitive, Unknown, is_wholly_known, lasting_prefix, mark_sensitive, unmark
 from planner.values.numbers import PRECISION, rounded
 from planner.values.show import statement
 from planner.values.types import (
@@ -52,7 +52,6 @@ Run = Callable[[Frame], Value]
 
 _SCOPE = 0
 _LIMIT = 1 << PRECISION
-_LONGEST_PREFIX = 128
 
 
 class Compiled:
@@ -780,7 +779,7 @@ def _render(values: list[Value]) -> Value:
             texts.append(text)
     result: Value = normalized("".join(texts))
     if not known:
-        result = Unknown(STRING, not_null=True, prefix=str(result)[:_LONGEST_PREFIX])
+        result = Unknown(STRING, not_null=True, prefix=lasting_prefix(str(result)))
     return mark_sensitive(result, sensitive)
 
 

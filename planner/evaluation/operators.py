@@ -125,6 +125,8 @@ def truth(value: Value, what: str) -> tuple[bool | None, bool]:
     value, sensitive = unmark(value)
     if isinstance(value, Null):
         raise Fault(f"Invalid {what}", f"The {what} is null; it must be true or false.")
+    if isinstance(value, Unknown):
+        return None, sensitive
     try:
         verdict = convert(value, BOOL)
     except ConversionError as error:
@@ -237,7 +239,7 @@ def _element(value: Value, key: Value) -> Value:
 def _element_of_unknown(type: Type, key: Value) -> Value:
     match type:
         case ListType(element):
-            _index(key)
+            _index(key, whole=False)
             return Unknown(element)
         case MapType(element):
             _name(key)
@@ -260,13 +262,15 @@ def _element_of_unknown(type: Type, key: Value) -> Value:
             raise Fault("Invalid index", f"A value of type {type_name(type)} has no elements.", 0)
 
 
-def _index(key: Value) -> int | Unknown:
+def _index(key: Value, *, whole: bool = True) -> int | Unknown:
     try:
         number = convert(key, NUMBER)
     except ConversionError as error:
         raise Fault("Invalid index", f"The index of a list or tuple must be a number: {error}.", 1) from None
     if isinstance(number, int | Unknown):
         return number
+    if not whole:
+        return 0
     raise Fault("Invalid index", "The index of a list or tuple must be a whole number.", 1)
 
 

@@ -31,7 +31,9 @@ from planner.values.types import (
     Type,
     Value,
 )
+from planner.values.unify import has_dynamic
 
+_SCALARS = frozenset((str, bool, int, float, Fraction))
 UNKNOWN_BOOL = Unknown(BOOL, not_null=True)
 
 
@@ -75,6 +77,11 @@ def equal(left: Value, right: Value) -> bool | Unknown:
         unknown, known = (left, right) if type(left) is Unknown else (right, left)
         assert type(unknown) is Unknown
         return UNKNOWN_BOOL if _may_become(unknown, known) else False
+    if type(left) not in _SCALARS and not (is_wholly_known(left) and is_wholly_known(right)):
+        # Values of different types are never equal, whatever their unknown parts turn out to be.
+        one, other = type_of(left), type_of(right)
+        if not has_dynamic(one) and not has_dynamic(other) and one != other:
+            return False
     return _equal_part(left, right)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from planner.values.compare import set_of, type_of
-from planner.values.marks import Sensitive, Unknown, mark_sensitive
+from planner.values.marks import Sensitive, Unknown, is_wholly_known, mark_sensitive
 from planner.values.numbers import number_text, parse_number
 from planner.values.types import (
     DYNAMIC,
@@ -80,6 +80,9 @@ def convert(value: Value, type: Type) -> Value:
     match type:
         case ListType(element):
             items, element = _elements(value, element, type)
+            if isinstance(value, SetValue) and len(items) > 1 and not is_wholly_known(value):
+                # Elements that turn out to be equal will be one, so nobody knows how many there are.
+                return Unknown(ListType(element), not_null=True)
             return ListValue(element, tuple(items))
         case SetType(element):
             items, element = _elements(value, element, type)

@@ -31,6 +31,18 @@ class Unknown:
 
 UNKNOWN = Unknown()
 
+_LONGEST_PREFIX = 128
+
+
+def lasting_prefix(text: str) -> str:
+    """What will still be the beginning of a text once more is appended: a letter may yet get an accent."""
+    text = text[:_LONGEST_PREFIX]
+    while text and (text[-1].isalnum() or not text[-1].isascii()):
+        text = text[:-1]
+        if text and text[-1].isascii():
+            break
+    return text
+
 
 @dataclass(frozen=True, slots=True)
 class Sensitive:

@@ -104,6 +104,8 @@ def _full(value: Value, indent: int) -> str:
             return _bracketed("toset([", (_full(item, indent + 2) for item in value.items), "])", indent)
         case dict():
             return _braced("{", value.items(), "}", indent)
+        case Sensitive(Unknown()):
+            return KNOWN_AFTER_APPLY
         case MapValue():
             return _braced("tomap({", value.items.items(), "})", indent)
         case _:

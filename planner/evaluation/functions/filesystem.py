@@ -8,14 +8,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from planner.diagnostics import Source
+from planner.diagnostics import Diagnostic, Source
 from planner.evaluation.errors import EvaluationError, Fault
 from planner.evaluation.functions.encoding import to_base64
 from planner.evaluation.functions.hashing import DIGESTS
 from planner.evaluation.functions.signature import ArgumentFault, CallFault, Family, Function, Parameter, Takes
 from planner.evaluation.operators import get_attribute
 from planner.evaluation.scope import unknown_name
-from planner.syntax import ast
 from planner.values.codec import normalized
 from planner.values.compare import set_of
 from planner.values.convert import ConversionError, convert, type_name, type_of
@@ -149,6 +148,7 @@ class _TemplateScope:
 
 def _rendered(source: Source, variables: Value, functions: Mapping[str, Function], caller: str) -> Value:
     from planner.evaluation.compiler import compile_expression
+    from planner.syntax.parser import parse_template
 
     given = variables.items if isinstance(variables, MapValue) else variables
     if isinstance(variables, Unknown):
@@ -158,37 +158,20 @@ def _rendered(source: Source, variables: Value, functions: Mapping[str, Function
     for name in given:
         if not _NAME.fullmatch(name):
             raise ArgumentFault(1, f'"{name}" cannot be the name of a variable')
-    template = _parsed(source)
+    template, diagnostics = parse_template(source)
+    if template is None:
+        raise CallFault(_problem(next(iter(diagnostics))))
     inner = {name: function for name, function in functions.items() if name != caller}
     try:
         return compile_expression(template, inner).evaluate(_TemplateScope(given))
     except EvaluationError as error:
-        diagnostic = error.diagnostic
-        raise CallFault(f"{diagnostic.subject}: {diagnostic.summary}: {diagnostic.detail.rstrip('.')}") from None
+        raise CallFault(_problem(error.diagnostic)) from None
     except Fault as fault:
         raise CallFault(f"{fault.summary}: {fault.detail.rstrip('.')}") from None
 
 
-def _parsed(source: Source) -> ast.Expression:
-    """The template that a whole text is: read as a heredoc, less the newline that ends one."""
-    from planner.syntax.parser import parse_expression
-
-    marker = "EOT"
-    while marker in source.text:
-        marker += "_"
-    heredoc = Source(source.filename, f"<<{marker}\n{source.text}\n{marker}\n")
-    expression, diagnostics = parse_expression(heredoc)
-    if expression is None:
-        problem = next(iter(diagnostics))
-        line = f"line {problem.subject.line - 1}: " if problem.subject else ""
-        raise CallFault(f"{source.filename}: {line}{problem.summary}: {problem.detail.rstrip('.')}")
-    if isinstance(expression, ast.Literal):
-        return ast.Literal(str(expression.value).removesuffix("\n"), expression.range)
-    assert isinstance(expression, ast.Template)
-    *parts, last = expression.parts
-    if isinstance(last, str):
-        last = last.removesuffix("\n")
-    return ast.Template((*parts, last) if last else tuple(parts), expression.range)
+def _problem(diagnostic: Diagnostic) -> str:
+    return f"{diagnostic.subject}: {diagnostic.summary}: {diagnostic.detail.rstrip('.')}"
 
 
 def _clean(path: str) -> str:

@@ -17,7 +17,7 @@ from planner.evaluation.functions.signature import ArgumentFault, CallFault, Fam
 from planner.evaluation.functions.text import graphemes
 from planner.values.codec import CodecError, encode
 from planner.values.convert import ConversionError, convert
-from planner.values.marks import Unknown, is_wholly_known
+from planner.values.marks import Unknown, is_wholly_known, lasting_prefix
 from planner.values.numbers import number_text
 from planner.values.types import (
     BOOL,
@@ -54,7 +54,7 @@ _LONGEST = 100_000
 )
 def format_text(template: str, *arguments: Value) -> Value:
     if not all(is_wholly_known(argument) for argument in arguments):
-        return Unknown(STRING, not_null=True, prefix=template[: template.find("%")] if "%" in template else template)
+        return Unknown(STRING, not_null=True, prefix=lasting_prefix(template.partition("%")[0]))
     return _format(template, arguments)
 
 

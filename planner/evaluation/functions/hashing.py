@@ -51,12 +51,10 @@ for _name, _digest in DIGESTS.items():
     FUNCTIONS.add(_name, _STRING, returns=STRING)(_of_text(_digest))
 
 
-@FUNCTIONS.add("bcrypt", _STRING, variadic=Parameter("cost", NUMBER), returns=STRING, pure=False)
+@FUNCTIONS.add("bcrypt", _STRING, variadic=Parameter("cost", NUMBER), most=2, returns=STRING, pure=False)
 def bcrypt_hash(text: str, *cost: Number) -> Value:
     import bcrypt
 
-    if len(cost) > 1:
-        raise CallFault("it takes a string and at most one cost")
     rounds = whole_number(cost[0], 1) if cost else 10
     if not 4 <= rounds <= 31:
         raise ArgumentFault(1, "the cost must be from 4 to 31")

@@ -9,7 +9,7 @@ from fractions import Fraction
 from planner.evaluation.functions.signature import ArgumentFault, CallFault, Family, Parameter
 from planner.values.compare import type_of
 from planner.values.numbers import from_float
-from planner.values.types import DYNAMIC, NUMBER, Number, Value
+from planner.values.types import DYNAMIC, NUMBER, STRING, Number, Type, Value
 from planner.values.unify import required
 
 FUNCTIONS = Family()
@@ -58,13 +58,19 @@ def minimum(*numbers: Number) -> Value:
     return min(numbers)
 
 
-@FUNCTIONS.add("parseint", Parameter("number", DYNAMIC), Parameter("base", NUMBER), returns=NUMBER)
+def _parsed_type(text: Value, *rest: Value) -> Type:
+    if type_of(text) not in (STRING, DYNAMIC):
+        raise ArgumentFault(0, f"a string is required, not {required(type_of(text))}")
+    return NUMBER
+
+
+@FUNCTIONS.add("parseint", Parameter("number", DYNAMIC), Parameter("base", NUMBER), returns=_parsed_type)
 def parse_int(text: Value, base: Number) -> Value:
     """Digits up to base 36 in either case; beyond it small letters come before capital ones."""
     if not isinstance(base, int) or not 2 <= base <= 62:
         raise ArgumentFault(1, "the base must be a whole number from 2 to 62")
-    if not isinstance(text, str):
-        raise ArgumentFault(0, f"a string is required, not {required(type_of(text))}")
+    _parsed_type(text)
+    assert isinstance(text, str)
     digits = text[1:] if text[:1] in ("+", "-") else text
     value = 0
     for character in digits.lower() if base <= 36 else digits:

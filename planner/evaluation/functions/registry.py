@@ -8,15 +8,17 @@ from pathlib import Path
 from types import MappingProxyType
 
 from planner.evaluation.functions import (
-    collection,
     conversion,
     date,
     encoding,
     formatting,
     hashing,
+    mappings,
     network,
     numeric,
     pattern,
+    sequences,
+    sets,
     text,
     yaml_text,
 )
@@ -25,7 +27,21 @@ from planner.evaluation.functions.signature import Family, Function
 from planner.values.marks import Unknown
 from planner.values.types import STRING, Value
 
-_FAMILIES = (collection, conversion, date, encoding, formatting, hashing, network, numeric, pattern, text, yaml_text)
+_FAMILIES = (
+    conversion,
+    date,
+    encoding,
+    formatting,
+    hashing,
+    mappings,
+    network,
+    numeric,
+    pattern,
+    sequences,
+    sets,
+    text,
+    yaml_text,
+)
 _CHANGING = ("bcrypt", "uuid")
 """Functions that give something else at each call; while planning their result is not known yet."""
 

@@ -8,17 +8,50 @@ unless its parameters say that it deals with these itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
 
 from planner.evaluation.errors import Fault
 from planner.values.codec import normalized
-from planner.values.convert import ConversionError, convert
+from planner.values.convert import ConversionError, convert, type_of
 from planner.values.marks import Sensitive, Unknown, is_wholly_known, mark_sensitive, unmark, unmark_deep
-from planner.values.types import BOOL, DYNAMIC, NUMBER, STRING, Null, Type, Value
+from planner.values.types import (
+    BOOL,
+    DYNAMIC,
+    NUMBER,
+    STRING,
+    ListType,
+    ListValue,
+    MapType,
+    MapValue,
+    Null,
+    ObjectType,
+    SetType,
+    SetValue,
+    TupleType,
+    Type,
+    Value,
+)
+from planner.values.unify import required
 
 INVALID_ARGUMENT = "Invalid function argument"
+
+
+Kinds = tuple[type[Type], ...]
+SEQUENCES: Kinds = (ListType, TupleType)
+ITERABLES: Kinds = (ListType, SetType, TupleType)
+MAPPINGS: Kinds = (MapType, ObjectType)
+
+
+PythonTypes = tuple[type, ...]
+_NUMBERS: PythonTypes = (int, Fraction, float)
+_PLAIN: dict[Type, PythonTypes] = {
+    STRING: (str,),
+    NUMBER: _NUMBERS,
+    BOOL: (bool,),
+    DYNAMIC: (str, bool, *_NUMBERS),
+}
 
 
 class Takes(IntEnum):
@@ -36,15 +69,22 @@ class Parameter:
     """
     Attributes:
         type: arguments are converted to it; DYNAMIC takes any value as it is.
+        kinds: the only types that are good where `type` is open, such as SEQUENCES; holds for unknown values too.
         null: whether null is an argument like any other.
         unknown, sensitive: what the body deals with itself.
+        plain: Python types whose values are good arguments as they are.
     """
 
     name: str
     type: Type = STRING
+    kinds: Kinds = ()
     null: bool = False
     unknown: Takes = Takes.NOTHING
     sensitive: Takes = Takes.NOTHING
+    plain: PythonTypes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plain", () if self.kinds else _PLAIN.get(self.type, ()))
 
 
 class ArgumentFault(Exception):
@@ -68,7 +108,8 @@ class Function:
     A function of the language.
 
     Attributes:
-        variadic: the parameter that further arguments are for, if it takes any number.
+        variadic: the parameter that further arguments are for, if it takes more.
+        most: how many arguments there may be in all, where `variadic` does not stand for any number.
         returns: the type of the result, or a function of the arguments that gives it where they decide.
         pure: the same arguments always give the same result, so that it may be called ahead of time.
     """
@@ -79,6 +120,7 @@ class Function:
     returns: Returns
     body: Callable[..., Value]
     pure: bool = True
+    most: int | None = None
 
     def parameter(self, index: int) -> Parameter:
         """The parameter that the argument at `index` is for."""
@@ -100,11 +142,12 @@ class Function:
                 "Not enough function arguments",
                 f"{self.name}() takes {at_least}{least} argument{'s' if least != 1 else ''}; missing: {missing}.",
             )
-        if count > least and self.variadic is None:
+        most = self.most or least
+        if count > most and (self.variadic is None or self.most is not None):
             raise Fault(
                 "Too many function arguments",
-                f"{self.name}() takes {f'only {least}' if least else 'no'} argument{'s' if least != 1 else ''}.",
-                least,
+                f"{self.name}() takes {f'at most {most}' if most else 'no'} argument{'s' if most != 1 else ''}.",
+                most,
             )
 
     def call(self, arguments: Sequence[Value]) -> Value:
@@ -118,7 +161,7 @@ class Function:
         sensitive = unknown = False
         for index, argument in enumerate(arguments):
             parameter = self.parameter(index)
-            if type(argument) in _PLAIN.get(parameter.type, ()):
+            if type(argument) in parameter.plain:
                 values.append(argument)
                 continue
             value, marked = self._prepare(argument, parameter, index)
@@ -153,6 +196,9 @@ class Function:
             value, marked = value.value, True
         if isinstance(value, Null) and not parameter.null:
             raise self._argument_fault(index, "it must not be null")
+        if parameter.kinds and not _is_of_kind(value, parameter.kinds):
+            allowed = " or ".join(_KIND_NAMES[kind] for kind in parameter.kinds)
+            raise self._argument_fault(index, f"a {allowed} is required, not {required(type_of(unmark(value)[0]))}")
         return value, marked
 
     def _argument_fault(self, index: int, message: str) -> Fault:
@@ -164,21 +210,34 @@ class Function:
         return Unknown(result, not_null=result != DYNAMIC)
 
 
-_NUMBERS = (int, Fraction, float)
-_PLAIN: dict[Type, tuple[type, ...]] = {
-    STRING: (str,),
-    NUMBER: _NUMBERS,
-    BOOL: (bool,),
-    DYNAMIC: (str, bool, *_NUMBERS),
-}
-"""Python types whose values are good arguments as they are, by parameter type."""
-
-
 def _known_enough(value: Value, taken: Takes) -> bool:
     if taken is Takes.ALL:
         return True
     inner = value.value if isinstance(value, Sensitive) else value
     return not isinstance(inner, Unknown) and (taken is Takes.PARTS or is_wholly_known(inner))
+
+
+_KINDS: dict[type, type[Type]] = {
+    tuple: TupleType,
+    dict: ObjectType,
+    ListValue: ListType,
+    SetValue: SetType,
+    MapValue: MapType,
+}
+_KIND_NAMES: dict[type[Type], str] = {
+    ListType: "list",
+    SetType: "set",
+    TupleType: "tuple",
+    MapType: "map",
+    ObjectType: "object",
+}
+
+
+def _is_of_kind(value: Value, kinds: Kinds) -> bool:
+    inner = value.value if isinstance(value, Sensitive) else value
+    if isinstance(inner, Unknown | Null):
+        return inner.type == DYNAMIC or isinstance(inner.type, kinds)
+    return _KINDS.get(type(inner)) in kinds
 
 
 class Family(dict[str, Function]):
@@ -191,11 +250,12 @@ class Family(dict[str, Function]):
         returns: Returns,
         variadic: Parameter | None = None,
         pure: bool = True,
+        most: int | None = None,
     ) -> Callable[[Callable[..., Value]], Callable[..., Value]]:
         """Decorate a body: it becomes the function `name`."""
 
         def define(body: Callable[..., Value]) -> Callable[..., Value]:
-            self[name] = Function(name, parameters, variadic, returns, body, pure)
+            self[name] = Function(name, parameters, variadic, returns, body, pure, most)
             return body
 
         return define
