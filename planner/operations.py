@@ -8,10 +8,8 @@ Nothing here prints. Diagnostics come back; what takes long tells an Observer.
 
 from __future__ import annotations
 
-import getpass
 import os
 import secrets
-import socket
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -26,7 +24,7 @@ from planner.config.loader import Parse, find_sources, load_module
 from planner.config.model import Module
 from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source
-from planner.errors import InvalidConfiguration
+from planner.errors import InvalidConfiguration, StateLocked
 from planner.evaluation.evaluator import Evaluator
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer, ignore
@@ -36,6 +34,7 @@ from planner.planning.builder import Changes, PlanRequest, build_plan
 from planner.planning.plan import Plan
 from planner.plugins import OpenProviders, open_store, provider_definition
 from planner.resources.volume import visible
+from planner.state.lock import who
 from planner.state.model import Attributes, OutputValue, RecordedObject, Run, Snapshot
 from planner.state.store import StateStore
 from planner.steps.builder import StepBuilder
@@ -90,20 +89,22 @@ def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = Non
     Read a directory's configuration, or `sources` instead of its files. Mistakes come with it and are not raised.
     """
     diagnostics = Diagnostics()
-    parse = _parser(directory)
+    from planner.syntax.parser import parse_file
+
     find = partial(find_sources, directory) if sources is None else partial(_among, sources)
-    module, mistakes = load_module(find, parse, VERSION)
+    module, mistakes = load_module(find, _parser(directory), VERSION)
     diagnostics.extend(mistakes)
-    given, mistakes = collect(module, directory, inputs.environment, inputs.command_line, inputs.saved, parse)
+    given, mistakes = collect(module, directory, inputs.environment, inputs.command_line, inputs.saved, parse_file)
     diagnostics.extend(mistakes)
     return Project(directory, module, given, _evaluator(directory, module, given, planning=True), diagnostics)
 
 
 def validate(project: Project) -> Diagnostics:
-    """All that can be told without any provider and without the state."""
+    """All that can be told without any provider, without the state, and without values for required variables."""
     diagnostics = Diagnostics(list(project.diagnostics))
     diagnostics.extend(project.evaluator.diagnostics)
-    diagnostics.extend(project.evaluator.evaluate(lambda instance: instance.attributes).diagnostics)
+    evaluated = project.evaluator.evaluate(lambda instance: instance.attributes, without_inputs=True)
+    diagnostics.extend(evaluated.diagnostics)
     _, mistakes = open_store(project.module.settings, project.directory)
     diagnostics.extend(mistakes)
     return diagnostics
@@ -140,10 +141,19 @@ def plan(
 
     try:
         if snapshot.in_doubt:
-            settings = project.evaluator.evaluate(lambda instance: instance.attributes)
-            found = recover(snapshot, open_providers(settings.graph))
-            _tell(found, observer)
-            snapshot = found.snapshot
+            try:
+                with store.lock("look up", 0):
+                    settings = project.evaluator.evaluate(lambda instance: instance.attributes)
+                    found = recover(snapshot, open_providers(settings.graph))
+            except StateLocked as error:
+                # Whoever holds the state is alive, and what seems in doubt is what it is just doing.
+                diagnostics.warning(
+                    "Somebody is applying", f"The plan is made for what is recorded by now. {error.detail}"
+                )
+                snapshot = replace(snapshot, in_doubt=())
+            else:
+                _tell(found, observer)
+                snapshot = found.snapshot
         made, mistakes = build_plan(project.evaluator, snapshot, open_providers, _build_steps, request, observer)
     finally:
         for providers in opened:
@@ -177,7 +187,7 @@ def apply(
         planfile.refuse_stale(plan, snapshot)
         if plan.is_empty:
             return Applied(None, snapshot.outputs)
-        run = Run(_new_run(), plan.operation, _now(), f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}")
+        run = Run(_new_run(), plan.operation, _now(), who())
         result = execute(
             run, plan.steps, snapshot.objects, providers, store, observer, parallelism=parallelism, stop=stop
         )
@@ -240,15 +250,13 @@ def _among(sources: Sequence[Source], directory: str) -> tuple[list[Source], Dia
 
 
 def _parser(directory: Path) -> Parse:
-    """Parses from the cache where `init` made one."""
-    from planner.syntax.parser import parse_file
+    """Parses configuration files, through the cache where `init` was run. Values of variables never go there."""
+    from planner.syntax.cache import TreeCache, parse_file_cached, user_key
 
-    cache = directory / WORK_DIRECTORY / "cache"
-    if not cache.is_dir():
-        return parse_file
-    from planner.syntax.cache import parse_cached
-
-    return lambda source: parse_cached(source, cache)
+    work = directory / WORK_DIRECTORY
+    key = user_key() if work.is_dir() else None
+    trees = None if key is None else TreeCache(work / "cache", key)
+    return lambda source: parse_file_cached(source, trees)
 
 
 def _build_steps(changes: Changes) -> Any:
