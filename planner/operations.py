@@ -16,9 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from planner import planfile
 from planner.addresses import InstanceAddress
 from planner.config.loader import Parse, find_sources, load_module
 from planner.config.model import Module
@@ -28,18 +27,20 @@ from planner.errors import InvalidConfiguration, StateLocked
 from planner.evaluation.evaluator import Evaluator
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer, ignore
-from planner.execution.executor import ExecutionResult, Stop, execute
-from planner.execution.recovery import Recovery, recover
 from planner.planning.builder import Changes, PlanRequest, build_plan
 from planner.planning.plan import Plan
 from planner.plugins import OpenProviders, open_store, provider_definition
 from planner.resources.volume import visible
-from planner.state.lock import who
 from planner.state.model import Attributes, OutputValue, RecordedObject, Run, Snapshot
 from planner.state.store import StateStore
 from planner.steps.builder import StepBuilder
 from planner.values.marks import Unknown
 from planner.version import VERSION
+
+if TYPE_CHECKING:  # a plan needs none of it, and is asked for more often than an apply
+    from planner.execution.executor import ExecutionResult, Stop
+    from planner.execution.recovery import Recovery
+    from planner.planfile import SavedPlan
 
 WORK_DIRECTORY = ".lunform"
 """What `init` makes: nothing in it is needed, it only saves time."""
@@ -141,6 +142,8 @@ def plan(
 
     try:
         if snapshot.in_doubt:
+            from planner.execution.recovery import recover
+
             try:
                 with store.lock("look up", 0):
                     settings = project.evaluator.evaluate(lambda instance: instance.attributes)
@@ -182,9 +185,13 @@ def apply(
         StateLocked: somebody else holds the state.
         InvalidConfiguration: the providers' settings cannot be evaluated any more.
     """
+    from planner.execution.executor import execute
+    from planner.planfile import refuse_stale
+    from planner.state.lock import who
+
     with store.lock(plan.operation, lock_timeout), closing(_providers(project)) as providers:
         snapshot = _settled(store, providers, observer)
-        planfile.refuse_stale(plan, snapshot)
+        refuse_stale(plan, snapshot)
         if plan.is_empty:
             return Applied(None, snapshot.outputs)
         run = Run(_new_run(), plan.operation, _now(), who())
@@ -211,7 +218,7 @@ def settle_interrupted(project: Project, store: StateStore, observer: Observer =
             _settled(store, providers, observer)
 
 
-def with_saved(inputs: Inputs, saved: planfile.SavedPlan) -> Inputs:
+def with_saved(inputs: Inputs, saved: SavedPlan) -> Inputs:
     """Inputs for a saved plan: its own values, and whatever is given now for the sensitive ones, which it lacks."""
     return replace(inputs, saved=saved.plan.variables)
 
@@ -275,6 +282,8 @@ def _providers(project: Project) -> OpenProviders:
 
 
 def _settled(store: StateStore, providers: OpenProviders, observer: Observer) -> Snapshot:
+    from planner.execution.recovery import recover
+
     snapshot = store.read()
     if not snapshot.in_doubt:
         return snapshot
