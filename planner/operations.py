@@ -8,29 +8,25 @@ Nothing here prints. Diagnostics come back; what takes long tells an Observer.
 
 from __future__ import annotations
 
-import getpass
 import os
 import secrets
-import socket
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from planner import planfile
 from planner.addresses import InstanceAddress
 from planner.config.loader import Parse, find_sources, load_module
 from planner.config.model import Module
 from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source
-from planner.errors import InvalidConfiguration
+from planner.errors import InvalidConfiguration, StateLocked
 from planner.evaluation.evaluator import Evaluator
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer, ignore
-from planner.execution.executor import ExecutionResult, Stop, execute
-from planner.execution.recovery import Recovery, recover
 from planner.planning.builder import Changes, PlanRequest, build_plan
 from planner.planning.plan import Plan
 from planner.plugins import OpenProviders, open_store, provider_definition
@@ -40,6 +36,11 @@ from planner.state.store import StateStore
 from planner.steps.builder import StepBuilder
 from planner.values.marks import Unknown
 from planner.version import VERSION
+
+if TYPE_CHECKING:  # a plan needs none of it, and is asked for more often than an apply
+    from planner.execution.executor import ExecutionResult, Stop
+    from planner.execution.recovery import Recovery
+    from planner.planfile import SavedPlan
 
 WORK_DIRECTORY = ".lunform"
 """What `init` makes: nothing in it is needed, it only saves time."""
@@ -89,22 +90,22 @@ def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = Non
     Read a directory's configuration, or `sources` instead of its files. Mistakes come with it and are not raised.
     """
     diagnostics = Diagnostics()
-    if sources is None:
-        sources, found = find_sources(directory)
-        diagnostics.extend(found)
-    parse = _parser(directory)
-    module, mistakes = load_module(directory, list(sources), parse, VERSION)
+    from planner.syntax.parser import parse_file
+
+    find = partial(find_sources, directory) if sources is None else partial(_among, sources)
+    module, mistakes = load_module(find, _parser(directory), VERSION)
     diagnostics.extend(mistakes)
-    given, mistakes = collect(module, directory, inputs.environment, inputs.command_line, inputs.saved, parse)
+    given, mistakes = collect(module, directory, inputs.environment, inputs.command_line, inputs.saved, parse_file)
     diagnostics.extend(mistakes)
     return Project(directory, module, given, _evaluator(directory, module, given, planning=True), diagnostics)
 
 
 def validate(project: Project) -> Diagnostics:
-    """All that can be told without any provider and without the state."""
+    """All that can be told without any provider, without the state, and without values for required variables."""
     diagnostics = Diagnostics(list(project.diagnostics))
     diagnostics.extend(project.evaluator.diagnostics)
-    diagnostics.extend(project.evaluator.evaluate(lambda instance: instance.attributes).diagnostics)
+    evaluated = project.evaluator.evaluate(lambda instance: instance.attributes, without_inputs=True)
+    diagnostics.extend(evaluated.diagnostics)
     _, mistakes = open_store(project.module.settings, project.directory)
     diagnostics.extend(mistakes)
     return diagnostics
@@ -141,10 +142,21 @@ def plan(
 
     try:
         if snapshot.in_doubt:
-            settings = project.evaluator.evaluate(lambda instance: instance.attributes)
-            found = recover(snapshot, open_providers(settings.graph))
-            _tell(found, observer)
-            snapshot = found.snapshot
+            from planner.execution.recovery import recover
+
+            try:
+                with store.lock("look up", 0):
+                    settings = project.evaluator.evaluate(lambda instance: instance.attributes)
+                    found = recover(snapshot, open_providers(settings.graph))
+            except StateLocked as error:
+                # Whoever holds the state is alive, and what seems in doubt is what it is just doing.
+                diagnostics.warning(
+                    "Somebody is applying", f"The plan is made for what is recorded by now. {error.detail}"
+                )
+                snapshot = replace(snapshot, in_doubt=())
+            else:
+                _tell(found, observer)
+                snapshot = found.snapshot
         made, mistakes = build_plan(project.evaluator, snapshot, open_providers, _build_steps, request, observer)
     finally:
         for providers in opened:
@@ -173,12 +185,16 @@ def apply(
         StateLocked: somebody else holds the state.
         InvalidConfiguration: the providers' settings cannot be evaluated any more.
     """
+    from planner.execution.executor import execute
+    from planner.planfile import refuse_stale
+    from planner.state.lock import who
+
     with store.lock(plan.operation, lock_timeout), closing(_providers(project)) as providers:
         snapshot = _settled(store, providers, observer)
-        planfile.refuse_stale(plan, snapshot)
+        refuse_stale(plan, snapshot)
         if plan.is_empty:
             return Applied(None, snapshot.outputs)
-        run = Run(_new_run(), plan.operation, _now(), f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}")
+        run = Run(_new_run(), plan.operation, _now(), who())
         result = execute(
             run, plan.steps, snapshot.objects, providers, store, observer, parallelism=parallelism, stop=stop
         )
@@ -202,7 +218,7 @@ def settle_interrupted(project: Project, store: StateStore, observer: Observer =
             _settled(store, providers, observer)
 
 
-def with_saved(inputs: Inputs, saved: planfile.SavedPlan) -> Inputs:
+def with_saved(inputs: Inputs, saved: SavedPlan) -> Inputs:
     """Inputs for a saved plan: its own values, and whatever is given now for the sensitive ones, which it lacks."""
     return replace(inputs, saved=saved.plan.variables)
 
@@ -235,16 +251,19 @@ def _evaluator(directory: Path, module: Module, given: Mapping[str, GivenValue],
     return Evaluator(module, given, provider_definition, parse_expression, functions)
 
 
+def _among(sources: Sequence[Source], directory: str) -> tuple[list[Source], Diagnostics]:
+    """A saved plan's sources of one directory."""
+    return [source for source in sources if str(Path(source.filename).parent) == directory], Diagnostics()
+
+
 def _parser(directory: Path) -> Parse:
-    """Parses from the cache where `init` made one."""
-    from planner.syntax.parser import parse_file
+    """Parses configuration files, through the cache where `init` was run. Values of variables never go there."""
+    from planner.syntax.cache import TreeCache, parse_file_cached, user_key
 
-    cache = directory / WORK_DIRECTORY / "cache"
-    if not cache.is_dir():
-        return parse_file
-    from planner.syntax.cache import parse_cached
-
-    return lambda source: parse_cached(source, cache)
+    work = directory / WORK_DIRECTORY
+    key = user_key() if work.is_dir() else None
+    trees = None if key is None else TreeCache(work / "cache", key)
+    return lambda source: parse_file_cached(source, trees)
 
 
 def _build_steps(changes: Changes) -> Any:
@@ -263,6 +282,8 @@ def _providers(project: Project) -> OpenProviders:
 
 
 def _settled(store: StateStore, providers: OpenProviders, observer: Observer) -> Snapshot:
+    from planner.execution.recovery import recover
+
     snapshot = store.read()
     if not snapshot.in_doubt:
         return snapshot

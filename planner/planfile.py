@@ -52,8 +52,8 @@ def write(path: Path, plan: Plan, sources: Sequence[Source]) -> None:
             with os.fdopen(handle, "wb") as file:
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
                     archive.writestr(_PLAN, json.dumps(_plan_json(plan), sort_keys=True))
-                    for source in sources:
-                        archive.writestr(_SOURCES + source.filename, source.text)
+                    for name, text in {source.filename: source.text for source in sources}.items():
+                        archive.writestr(_SOURCES + name, text)
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).rename(path)

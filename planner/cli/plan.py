@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from planner import operations, planfile
+from planner import operations
 from planner.cli.arguments import Planning, boolean, takes_inputs, takes_planning, takes_terminal
 from planner.cli.terminal import Terminal
 from planner.cli.watching import tell_recovery
+from planner.config.loader import all_sources
 from planner.errors import EXIT_CHANGES, EXIT_OK
 from planner.planning.builder import PlanRequest
 
@@ -48,7 +49,9 @@ def plan_command(
     terminal.plan(plan)
     terminal.diagnostics(diagnostics)
     if out is not None:
-        planfile.write(Path(out), plan, project.module.sources)
+        from planner import planfile
+
+        planfile.write(Path(out), plan, tuple(all_sources(project.module)))
         if not terminal.json:
             terminal.result(f"\nSaved the plan to {out}. To do exactly that: lunform apply {out}")
     return EXIT_CHANGES if detailed_exitcode and not plan.is_empty else EXIT_OK

@@ -11,6 +11,7 @@ from planner.config.model import (
     Lifecycle,
     Local,
     Module,
+    ModuleCall,
     Output,
     ProviderBlock,
     Resource,
@@ -26,11 +27,14 @@ _SETTINGS = Shape(("required_version",), blocks={"backend": 1})
 _VARIABLE = Shape(("type", "default", "description", "sensitive", "nullable"), blocks={"validation": 0})
 _VALIDATION = Shape(("condition", "error_message"), required=("condition", "error_message"))
 _OUTPUT = Shape(("value", "description", "sensitive", "depends_on"), required=("value",))
+_MODULE_ARGUMENTS = ("source", "version", "providers", "count", "for_each", "depends_on")
 _LIFECYCLE = Shape(("prevent_destroy",))
 META_ARGUMENTS = ("count", "for_each", "depends_on")
 """What every resource block takes besides its own arguments; `provider` only where the type has one."""
 
-_TOP_LEVEL = {"lunform": 0, "variable": 1, "locals": 0, "output": 1, "provider": 1} | dict.fromkeys(RESOURCE_TYPES, 1)
+_TOP_LEVEL = {"lunform": 0, "variable": 1, "locals": 0, "output": 1, "provider": 1, "module": 1} | dict.fromkeys(
+    RESOURCE_TYPES, 1
+)
 _FILE = Shape((), blocks=_TOP_LEVEL)
 
 
@@ -58,6 +62,7 @@ class _Decoder:
         self.outputs: list[Output] = []
         self.providers: list[ProviderBlock] = []
         self.resources: list[Resource] = []
+        self.calls: list[ModuleCall] = []
 
     def file(self, body: ast.Body) -> None:
         for argument in body.arguments:
@@ -99,6 +104,8 @@ class _Decoder:
                 self.output(block)
             case "provider":
                 self.provider(block)
+            case "module":
+                self.call(block)
             case _:
                 self.resources.append(self.resource(block))
 
@@ -112,6 +119,7 @@ class _Decoder:
         unique([(f'output "{v.name}"', v.range) for v in self.outputs], "output")
         unique([(f"provider {v.address}", v.range) for v in self.providers], "provider configuration")
         unique([(f"{v.type}.{v.name}", v.range) for v in self.resources], "resource")
+        unique([(f'module "{v.name}"', v.range) for v in self.calls], "module call")
         return Module(
             directory=directory,
             settings=self.settings[0] if self.settings else Settings(),
@@ -120,6 +128,7 @@ class _Decoder:
             outputs={v.name: v for v in self.outputs},
             providers={v.address: v for v in self.providers},
             resources={(v.type, v.name): v for v in self.resources},
+            calls={v.name: v for v in self.calls},
         )
 
     def lunform(self, block: ast.Block) -> None:
@@ -204,8 +213,59 @@ class _Decoder:
         address = ProviderAddress(block.labels[0].text, self.text(alias, "") or None)
         self.providers.append(ProviderBlock(address, body, block.header_range))
 
-    def resource(self, block: ast.Block) -> Resource:
-        body = block.body
+    def call(self, block: ast.Block) -> None:
+        body, name = block.body, block.labels[0].text
+        for nested in body.blocks:
+            self.diagnostics.error("Unsupported block", f'module "{name}" takes arguments only.', nested.type_range)
+        source, version = body.argument("source"), body.argument("version")
+        if version is not None:
+            self.diagnostics.error(
+                "Unsupported argument",
+                "A version constraint is for modules of a registry, and Lunform has none. Name the version in the"
+                ' source: "git::https://example.com/modules.git?ref=v1.2.0".',
+                version.name_range,
+            )
+        if source is None:
+            self.diagnostics.error(
+                "Missing required argument", f'module "{name}" needs the argument "source".', block.header_range
+            )
+            return
+        count, for_each = self.copies(body)
+        self.calls.append(
+            ModuleCall(
+                name=name,
+                source=self.text(source, ""),
+                body=_without(body, _MODULE_ARGUMENTS, ()),
+                count=count,
+                for_each=for_each,
+                depends_on=self.references(body.argument("depends_on")),
+                providers=self.passed_providers(body.argument("providers")),
+                module=None,
+                source_range=source.value.range,
+                range=block.header_range,
+            )
+        )
+
+    def passed_providers(self, argument: ast.Argument | None) -> dict[str, ProviderAddress]:
+        if argument is None:
+            return {}
+        passed = {}
+        if isinstance(argument.value, ast.Object):
+            for item in argument.value.items:
+                inside = item.key.value if isinstance(item.key, ast.Literal) else item.key.range.text
+                outside = self.provider_reference(item.value)
+                if outside is not None:
+                    passed[str(inside)] = outside
+        else:
+            self.diagnostics.error(
+                "Invalid provider reference",
+                "Write which is passed as which: providers = { tgt = tgt.east }.",
+                argument.value.range,
+            )
+        return passed
+
+    def copies(self, body: ast.Body) -> tuple[ast.Expression | None, ast.Expression | None]:
+        """(count, for_each) of a block."""
         count, for_each = body.argument("count"), body.argument("for_each")
         if count and for_each:
             self.diagnostics.error(
@@ -214,16 +274,21 @@ class _Decoder:
                 for_each.name_range,
                 related=(("count is here", count.name_range),),
             )
+        return count.value if count else None, for_each.value if for_each else None
+
+    def resource(self, block: ast.Block) -> Resource:
+        body = block.body
+        count, for_each = self.copies(body)
         meta = [*META_ARGUMENTS, "provider"] if block.type in PROVIDED else META_ARGUMENTS
         provider = body.argument("provider") if block.type in PROVIDED else None
         return Resource(
             type=block.type,
             name=block.labels[0].text,
             body=_without(body, meta, ("lifecycle",)),
-            count=count.value if count else None,
-            for_each=for_each.value if for_each else None,
+            count=count,
+            for_each=for_each,
             depends_on=self.references(body.argument("depends_on")),
-            provider=self.provider_reference(provider) if provider else None,
+            provider=self.provider_reference(provider.value) if provider else None,
             provider_range=provider.value.range if provider else None,
             lifecycle=self.lifecycle(body),
             range=block.header_range,
@@ -237,8 +302,8 @@ class _Decoder:
         check_body(blocks[0].body, _LIFECYCLE, "lifecycle", blocks[0].type_range, self.diagnostics)
         return Lifecycle(self.flag(blocks[0].body.argument("prevent_destroy"), False))
 
-    def provider_reference(self, argument: ast.Argument) -> ProviderAddress | None:
-        match argument.value:
+    def provider_reference(self, value: ast.Expression) -> ProviderAddress | None:
+        match value:
             case ast.Name(name=name):
                 return ProviderAddress(name)
             case ast.GetAttribute(target=ast.Name(name=name), name=alias):
@@ -246,7 +311,7 @@ class _Decoder:
         self.diagnostics.error(
             "Invalid provider reference",
             "Write the provider's name, or its name and alias, without quotes: tgt or tgt.east.",
-            argument.value.range,
+            value.range,
         )
         return None
 

@@ -28,7 +28,7 @@ from planner.evaluation.arguments import evaluate_body, merge_copies
 from planner.evaluation.compiler import Compiled
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
-from planner.evaluation.inputs import check_variable, evaluate_variable
+from planner.evaluation.inputs import check_variable, evaluate_variable, unknown_variable
 from planner.evaluation.program import Definitions, Node, StaticPath, compile_program
 from planner.evaluation.resource_graph import DesiredOutput, ResourceGraph, ResourceInstance
 from planner.syntax import ast
@@ -74,7 +74,9 @@ class Evaluator:
     def diagnostics(self) -> Diagnostics:
         return self.program.diagnostics
 
-    def evaluate(self, value_of: ValueOf, before: Evaluated | None = None) -> Evaluated:
+    def evaluate(
+        self, value_of: ValueOf, before: Evaluated | None = None, *, without_inputs: bool = False
+    ) -> Evaluated:
         """
         Work out every value.
 
@@ -82,8 +84,9 @@ class Evaluator:
             value_of: asked once for each instance, in dependency order.
             before: an earlier evaluation; only what depends on volumes is worked out anew, since only of volumes can
                 a later stage know more.
+            without_inputs: a required variable that nothing gives a value is unknown, and no mistake.
         """
-        return _Run(self, value_of, before).evaluate()
+        return _Run(self, value_of, before, without_inputs).evaluate()
 
     def edges(self) -> list[tuple[str, str]]:
         """(needing, needed) pairs of blocks, sorted."""
@@ -150,8 +153,9 @@ class _Scope:
 
 
 class _Run:
-    def __init__(self, evaluator: Evaluator, value_of: ValueOf, before: Evaluated | None) -> None:
+    def __init__(self, evaluator: Evaluator, value_of: ValueOf, before: Evaluated | None, without_inputs: bool) -> None:
         self.evaluator = evaluator
+        self.without_inputs = without_inputs
         self.program = evaluator.program
         self.value_of = value_of
         self.before = before
@@ -227,9 +231,12 @@ class _Run:
         variable = self.program.modules[node.module].variables[node.name]
         if not path:
             given = evaluator.given.get(node.name)
-            value = evaluate_variable(
-                variable, given, evaluator.parse_expression, evaluator.functions, self.diagnostics
-            )
+            if given is None and variable.default is None and self.without_inputs:
+                value = unknown_variable(variable, self.diagnostics)
+            else:
+                value = evaluate_variable(
+                    variable, given, evaluator.parse_expression, evaluator.functions, self.diagnostics
+                )
             if given is not None and not has_sensitive(value):
                 self.variables[node.name] = to_plain(value)
         else:

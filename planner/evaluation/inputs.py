@@ -15,8 +15,8 @@ from planner.evaluation.type_expressions import parse_type
 from planner.syntax import ast
 from planner.values.codec import from_plain
 from planner.values.convert import ConversionError, convert
-from planner.values.marks import UNKNOWN, mark_sensitive, unmark
-from planner.values.types import STRING, Null, Type, Value
+from planner.values.marks import UNKNOWN, Unknown, mark_sensitive, unmark
+from planner.values.types import DYNAMIC, STRING, Null, Type, Value
 
 
 def evaluate_variable(
@@ -26,7 +26,7 @@ def evaluate_variable(
     functions: Mapping[str, Function],
     diagnostics: Diagnostics,
 ) -> Value:
-    """The root's variable: what was given, or its default. Unknown, with a diagnostic, where there is none that fits."""
+    """The root's variable: what was given, or its default. Unknown, with a diagnostic, where none fits."""
     type = _type(variable, diagnostics)
     value = _given(variable, given, type, parse, functions, diagnostics)
     origin = f" (from {given.origin})" if given else ""
@@ -42,6 +42,11 @@ def check_variable(
 ) -> Value:
     """A called module's variable: `value` is what the call gives, at `range`."""
     return _checked(variable, value, _type(variable, diagnostics), "", range, functions, diagnostics)
+
+
+def unknown_variable(variable: Variable, diagnostics: Diagnostics) -> Value:
+    """A required variable that has no value yet: all that is known of it is its type."""
+    return mark_sensitive(Unknown(_type(variable, diagnostics) or DYNAMIC), variable.sensitive)
 
 
 def _type(variable: Variable, diagnostics: Diagnostics) -> Type | None:

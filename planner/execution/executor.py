@@ -162,9 +162,7 @@ class _Answer:
 
 
 class _Workers:
-    """
-    Threads that make calls and put the answers into `answers`; a None there says that something else has happened.
-    """
+    """Threads that make calls and put the answers into `answers`; a None there says that somebody asks to stop."""
 
     def __init__(self, number: int) -> None:
         self.answers: queue.SimpleQueue[_Answer | None] = queue.SimpleQueue()
@@ -297,6 +295,7 @@ class _Execution:
 
     def leave(self, events: Sequence[plays.Event]) -> None:
         """Record what is known, and wait for nothing."""
+        self.workers.abandon()
         now = self.clock()
         self.carry_out(self.scheduler.handle(now, events), now)
         for number in sorted(self.began):
@@ -305,7 +304,6 @@ class _Execution:
             )
         if self.outcomes:
             self.commit()
-        self.workers.abandon()
 
     # Instructions
 
@@ -384,7 +382,7 @@ class _Execution:
                 except Exception as error:  # the value is not what the provider's contract says
                     return self.blame(step, error)
                 return self.succeed(step, folded)
-            case Pending(new_job, poll_after):
+            case Pending(str(new_job), int() | float() as poll_after) if poll_after >= 0:
                 if new_job != job:
                     self.jobs[step.id] = new_job
                     self.outcomes.append(Outcome(self.run.id, step.id, step.address, "pending", job=new_job))
@@ -393,7 +391,9 @@ class _Execution:
             case Retryable() | Unreachable():
                 self.errors[step.id] = reply
                 self.doubtful.discard(step.id)
-                return plays.StepRetry(step.id, getattr(reply, "retry_after", None) or 0.0, job)
+                asked = getattr(reply, "retry_after", None)
+                after = asked if isinstance(asked, int | float) and asked >= 0 else 0.0
+                return plays.StepRetry(step.id, after, job)
             case Rejected() | Conflict():
                 return self.fail(step, str(reply), reply.detail)
             case Missing() if job is None:
@@ -407,7 +407,7 @@ class _Execution:
             case BaseException():
                 return self.blame(step, reply)
             case _:
-                return self.blame(step, TypeError(f"the answer is a {type(reply).__name__}"))
+                return self.blame(step, TypeError("the answer is no reply"))
 
     def succeed(self, step: Step, folded: RecordedObject | None) -> plays.Event:
         before = self.objects.get(step.address)
@@ -438,7 +438,7 @@ class _Execution:
 
     def give_up(self, step: Step) -> plays.Event:
         error, is_unknown = self.errors.get(step.id), self.may_have_happened(step.id)
-        why = "the run was stopped" if self.is_stopping else "its time is over"
+        why = "the run was stopped" if self.is_stopping else "its deadline has passed"
         summary = str(error) if error is not None else f"{step.provider} still works on it"
         return self.fail(step, f"{summary}; {why}", error.detail if error else "", is_unknown=is_unknown)
 

@@ -18,6 +18,8 @@ from __future__ import annotations
 class ProviderError(Exception):
     """`str()` is the summary; `detail` says what was tried and what to do."""
 
+    detail: str = ""  # for a subclass whose __init__ sets none
+
     def __init__(self, summary: str, detail: str = "") -> None:
         super().__init__(summary)
         self.detail = detail
@@ -34,6 +36,8 @@ class Retryable(ProviderError):
     Attributes:
         retry_after: seconds that the system itself asks to wait, or None.
     """
+
+    retry_after: float | None = None
 
     def __init__(self, summary: str, detail: str = "", retry_after: float | None = None) -> None:
         super().__init__(summary, detail)

@@ -1,1 +1,4 @@
-"""What is recorded, and where. `model` is the artefact; a module per backend."""
+"""
+What is recorded, and where. `model` is the artefact, `store` what a backend does, `conformance` the suite that every
+backend passes; `sqlite` (with the file lock in `lock`) and `memory` are backends.
+"""

@@ -125,6 +125,12 @@ def number_with_letters(text: str) -> Explanation:
     return Explanation("Invalid number", f'Letters follow a number. A value with a unit is a string: "{text}".')
 
 
+def several_dots(text: str) -> Explanation:
+    return Explanation(
+        "Invalid number", f'A number has one dot at most. A version or an address is a string: "{text}".'
+    )
+
+
 def legacy_indexes(text: str) -> Explanation:
     first, second = text.split(".", 1)
     return Explanation(

@@ -110,7 +110,7 @@ _TOKEN = re.compile(
     | (\r?\n(?:[ \t\r]*(?:(?:\#|//)[^\n]*)?\n)*)                    # 2 end of a line, with empty ones and comments
     | ("(?:[^"\\$%\n]++|\\[^\n]|\$\$\{{|%%\{{|[$%](?!\{{))*+")      # 3 string without sequences
     | (==|!=|<=|>=|=>|&&|\|\||\.\.\.|[+*%>=?:.,]|<(?!<)|/(?![/*]))  # 4 operator
-    | (\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)                              # 5 number
+    | (\d+(?:\.\d+)*(?:[eE][+-]?\d+)?)                              # 5 number
     | ([(\[{{])                                                     # 6 opening bracket
     | ([)\]}}])                                                     # 7 closing bracket
     | ((?:\#|//)[^\n]*|/\*.*?\*/)                                   # 8 comment
@@ -210,8 +210,8 @@ class _Scanner:
                 self.mask(start, position, '"' + "_" * (length - 2) + '"' if beside else "_" * length)
                 self.last = _OPERAND
             elif kind == 5:
-                if self.last == _DOT and "." in text[start:position]:
-                    self.error(*explanation.legacy_indexes(text[start:position]), start - 1, position)
+                if "." in text[start:position]:
+                    self._number_with_dots(start, position)
                 self.last = _NUMBER
             elif kind == 6:
                 position = self._open(start)
@@ -301,6 +301,13 @@ class _Scanner:
                 self.last = _DOT if operator == "." else _OPERATOR
         return end
 
+    def _number_with_dots(self, start: int, end: int) -> None:
+        number = self.text[start:end]
+        if self.last == _DOT:
+            self.error(*explanation.legacy_indexes(number), start - 1, end)
+        elif number.count(".") > 1:
+            self.error(*explanation.several_dots(number), start, end)
+
     def _name(self, name: str, start: int, end: int) -> None:
         last = self.last
         if last == _NUMBER and self.text[start - 1].isalnum():
@@ -316,7 +323,7 @@ class _Scanner:
         elif name in _KEYWORDS:
             frame = self.frames[-1] if self.frames else None
             if name in _LITERALS:
-                if last == _DOT:
+                if last == _DOT or self.text[end : end + 1] == "(":
                     self.mask(start, end, "_" * len(name))
             elif name == "for" and last == _OPEN and frame is not None and frame.opener in "[{" and not frame.is_body:
                 if not _FOR_VARIABLE.match(self.text, end):

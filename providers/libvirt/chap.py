@@ -13,6 +13,8 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+import libvirt
+
 from planner.sdk import Credentials
 
 _NAMESPACE = uuid.UUID("d1f6a7a2-0d3b-4d5e-8a39-6b0f2a1c9e44")
@@ -33,7 +35,7 @@ def define_secret(connection: Any, iqn: str, vm: str, credentials: Credentials, 
     return identity
 
 
-def forget_secret(libvirt: Any, connection: Any, iqn: str, vm: str) -> None:
+def forget_secret(connection: Any, iqn: str, vm: str) -> None:
     """Also when there is none, or the driver keeps none."""
     try:
         connection.secretLookupByUUIDString(secret_uuid(iqn, vm)).undefine()

@@ -11,30 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import libvirt
+
 from planner.sdk import Missing, OutcomeUnknown, Rejected, Retryable, Unreachable
 
 KEEPALIVE_INTERVAL = 5
 KEEPALIVE_COUNT = 4
 """A host that has not answered for interval x count seconds is taken to be gone; without, calls would wait for ever."""
-
-
-def load_libvirt() -> Any:
-    """
-    The library, quiet and with its event loop running.
-
-    Raises:
-        Rejected: it is not installed.
-    """
-    try:
-        import libvirt
-    except ImportError:
-        raise Rejected(
-            "The provider libvirt needs libvirt-python",
-            'It comes with an extra: `pip install "lunform[libvirt]"`. Building it needs the packages libvirt-dev and '
-            "pkg-config (Debian) or libvirt-devel (Fedora).",
-        ) from None
-    _start_event_loop(libvirt)
-    return libvirt
 
 
 class Connections:
@@ -44,6 +27,7 @@ class Connections:
         self._open: dict[str, Any] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
+        _start_event_loop()
 
     @contextmanager
     def to(self, uri: str) -> Iterator[Any]:
@@ -53,12 +37,11 @@ class Connections:
         Raises:
             Unreachable: there is no connection and none can be made.
         """
-        libvirt = load_libvirt()
-        connection = self._connect(libvirt, uri)
+        connection = self._connect(uri)
         try:
             yield connection
         except libvirt.libvirtError as error:
-            raise _explain(libvirt, error, uri) from error
+            raise _explain(error, uri) from error
 
     def close(self) -> None:
         with self._lock:
@@ -66,7 +49,7 @@ class Connections:
                 connection.close()
             self._open.clear()
 
-    def _connect(self, libvirt: Any, uri: str) -> Any:
+    def _connect(self, uri: str) -> Any:
         with self._lock:
             lock = self._locks.setdefault(uri, threading.Lock())
         with lock:  # of this URI: a host that does not answer holds up nobody else
@@ -75,7 +58,7 @@ class Connections:
                 return connection
             try:
                 connection = libvirt.open(uri)
-                _keep_alive(libvirt, connection)
+                _keep_alive(connection)
             except libvirt.libvirtError as error:
                 raise Unreachable(
                     f"The hypervisor host {uri} cannot be reached",
@@ -86,7 +69,7 @@ class Connections:
             return connection
 
 
-def _keep_alive(libvirt: Any, connection: Any) -> None:
+def _keep_alive(connection: Any) -> None:
     try:
         connection.setKeepAlive(KEEPALIVE_INTERVAL, KEEPALIVE_COUNT)
     except libvirt.libvirtError as error:
@@ -98,7 +81,7 @@ _event_loop: threading.Thread | None = None
 _event_loop_lock = threading.Lock()
 
 
-def _start_event_loop(libvirt: Any) -> None:
+def _start_event_loop() -> None:
     """Keepalive and the notice that a connection died come through libvirt's event loop, one per process."""
     global _event_loop
     with _event_loop_lock:
@@ -115,7 +98,7 @@ def _start_event_loop(libvirt: Any) -> None:
         _event_loop.start()
 
 
-def _explain(libvirt: Any, error: Any, uri: str) -> Exception:
+def _explain(error: Any, uri: str) -> Exception:
     message = error.get_error_message() or str(error)
     said = f"libvirt at {uri} said: {message}."
     if error.get_error_domain() in (libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
+
+import libvirt
 
 from planner.sdk import (
     ActualAttachment,
@@ -29,10 +29,9 @@ from planner.sdk import (
     UpdateAttachment,
 )
 from providers.libvirt.chap import define_secret, forget_secret, secret_uuid
-from providers.libvirt.connections import Connections, load_libvirt
+from providers.libvirt.connections import Connections
 from providers.libvirt.definition import (
     ALIAS_PREFIX,
-    Definition,
     Disk,
     bus_of,
     controller_xml,
@@ -41,6 +40,7 @@ from providers.libvirt.definition import (
     scsi_place,
 )
 from providers.libvirt.limits import to_parameters
+from providers.libvirt.vm import Vm
 
 DETACH_TIMEOUT = 20.0
 DETACH_POLL = 0.05
@@ -68,14 +68,13 @@ class LibvirtHosts:
 
     def list_attachments(self, host: HostSpec) -> Iterable[ActualAttachment]:
         """Two calls for the domains, one for all sizes, and one for each definition."""
-        libvirt = load_libvirt()
         attachments: list[ActualAttachment] = []
         with self._connections.to(_uri(host)) as connection:
             domains = {domain.UUIDString(): domain for domain in connection.listAllDomains()}
-            sizes = _live_sizes(libvirt, connection)
+            sizes = _live_sizes(connection)
             for identity, domain in domains.items():
                 try:
-                    vm = Vm.read(libvirt, domain)
+                    vm = Vm.read(domain)
                 except libvirt.libvirtError as error:
                     if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                         continue  # it went while we looked
@@ -84,37 +83,22 @@ class LibvirtHosts:
         return attachments
 
     def attach(self, request: Attach, credentials: Credentials | None) -> Reply[Attachment]:
-        libvirt = load_libvirt()
         with self._vm_lock(request.host, request.vm), self._connections.to(_uri(request.host)) as connection:
-            vm = Vm.find(libvirt, connection, request.vm)
+            vm = Vm.find(connection, request.vm)
             alias = ALIAS_PREFIX + request.owner.intent
             ours = [disk for disk in vm.disks(request.path.iqn, request.path.lun) if disk.alias == alias]
             device = ours[0].device if ours else _choose_device(vm, request)
-            flags = vm.flags(libvirt, lacking=alias)
-            if flags:
-                secret = None
-                if credentials is not None:
-                    secret = define_secret(
-                        connection, request.path.iqn, request.vm, credentials, stored=vm.stored is not None
-                    )
-                scsi = None
-                if bus_of(request) == "scsi":
-                    controller, absent, unit = scsi_place(vm.definitions)
-                    if absent:
-                        vm.domain.attachDeviceFlags(controller_xml(controller), vm.flags(libvirt))
-                    scsi = (controller, unit)
-                username = credentials.username if credentials else ""
+            if vm.flags(lacking=alias):
                 try:
-                    vm.domain.attachDeviceFlags(disk_xml(request, device, secret, username, scsi), flags)
+                    self._plug(connection, vm, request, device, credentials)
                 except libvirt.libvirtError as error:
-                    self._forget_unused_secret(libvirt, connection, request.path.iqn, request.vm)
+                    self._forget_unused_secret(connection, request.path.iqn, request.vm)
                     raise _explain_attach(request, device, error) or error from error
             return Done(Attachment(device, vm.live is not None))
 
     def update_attachment(self, request: UpdateAttachment) -> Reply[Attachment]:
-        libvirt = load_libvirt()
         with self._vm_lock(request.host, request.vm), self._connections.to(_uri(request.host)) as connection:
-            vm = Vm.find(libvirt, connection, request.vm)
+            vm = Vm.find(connection, request.vm)
             iqn, lun = request.path.iqn, request.path.lun
             live = vm.live.find(iqn, lun) if vm.live else None
             stored = vm.stored.find(iqn, lun) if vm.stored else None
@@ -124,7 +108,7 @@ class LibvirtHosts:
                     f"The virtual machine {request.vm} does not have the disk", f"It has no disk from {iqn}, LUN {lun}."
                 )
             if live is not None:
-                _grow(libvirt, vm.domain, live.device, request)
+                _grow(vm.domain, live.device, request)
             for present, flag in (
                 (live, libvirt.VIR_DOMAIN_AFFECT_LIVE),
                 (stored, libvirt.VIR_DOMAIN_AFFECT_CONFIG),
@@ -136,22 +120,21 @@ class LibvirtHosts:
             return Done(Attachment(disk.device, live is not None))
 
     def detach(self, request: Detach) -> Reply[None]:
-        libvirt = load_libvirt()
         iqn, lun = request.path.iqn, request.path.lun
         with self._vm_lock(request.host, request.vm), self._connections.to(_uri(request.host)) as connection:
             try:
-                vm = Vm.read(libvirt, connection.lookupByName(request.vm))
+                vm = Vm.read(connection.lookupByName(request.vm))
             except libvirt.libvirtError as error:
                 if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                     raise
             else:
                 live = vm.live.find(iqn, lun) if vm.live else None
                 if live is not None:
-                    self._unplug(libvirt, vm.domain, live, request)
+                    self._unplug(vm.domain, live, request)
                 stored = vm.stored.find(iqn, lun) if vm.stored else None
                 if stored is not None:
                     vm.domain.detachDeviceFlags(stored.xml, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
-            self._forget_unused_secret(libvirt, connection, iqn, request.vm)
+            self._forget_unused_secret(connection, iqn, request.vm)
         return Done(None)
 
     def poll(self, job: str) -> Reply[Any]:
@@ -160,7 +143,24 @@ class LibvirtHosts:
     def close(self) -> None:
         self._connections.close()
 
-    def _unplug(self, libvirt: Any, domain: Any, disk: Disk, request: Detach) -> None:
+    @staticmethod
+    def _plug(connection: Any, vm: Vm, request: Attach, device: str, credentials: Credentials | None) -> None:
+        """Give a VM a disk, in each of its definitions that does not have it."""
+        secret = None
+        if credentials is not None:
+            is_stored = vm.stored is not None
+            secret = define_secret(connection, request.path.iqn, request.vm, credentials, is_stored)
+        place = None
+        if bus_of(request) == "scsi":
+            controller, absent, unit = scsi_place(vm.definitions)
+            if absent:
+                vm.domain.attachDeviceFlags(controller_xml(controller), vm.flags())
+            place = (controller, unit)
+        username = credentials.username if credentials else ""
+        flags = vm.flags(lacking=ALIAS_PREFIX + request.owner.intent)
+        vm.domain.attachDeviceFlags(disk_xml(request, device, secret, username, place), flags)
+
+    def _unplug(self, domain: Any, disk: Disk, request: Detach) -> None:
         """
         Take a disk from a running guest, and wait until the guest has let go of it: QEMU stays logged in until then.
 
@@ -176,7 +176,7 @@ class LibvirtHosts:
         deadline = time.monotonic() + self._detach_timeout
         while True:
             try:
-                vm = Vm.read(libvirt, domain)
+                vm = Vm.read(domain)
             except libvirt.libvirtError as error:
                 if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                     return
@@ -199,93 +199,21 @@ class LibvirtHosts:
         )
 
     @staticmethod
-    def _forget_unused_secret(libvirt: Any, connection: Any, iqn: str, name: str) -> None:
+    def _forget_unused_secret(connection: Any, iqn: str, name: str) -> None:
         try:
-            vm = Vm.read(libvirt, connection.lookupByName(name))
+            vm = Vm.read(connection.lookupByName(name))
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                 raise
         else:
             if any(definition.uses_secret(secret_uuid(iqn, name)) for definition in vm.definitions):
                 return
-        forget_secret(libvirt, connection, iqn, name)
+        forget_secret(connection, iqn, name)
 
     def _vm_lock(self, host: HostSpec, vm: str) -> threading.Lock:
         """Device names are chosen and then taken, so calls about one VM go one after another."""
         with self._lock:
             return self._vm_locks.setdefault((_uri(host), vm), threading.Lock())
-
-
-@dataclass(frozen=True, slots=True)
-class Vm:
-    """A domain with its definitions: `live` while it runs, `stored` unless it is transient."""
-
-    domain: Any
-    live: Definition | None
-    stored: Definition | None
-
-    @staticmethod
-    def find(libvirt: Any, connection: Any, name: str) -> Vm:
-        """
-        Raises:
-            Missing: the host has no such domain.
-        """
-        try:
-            return Vm.read(libvirt, connection.lookupByName(name))
-        except libvirt.libvirtError as error:
-            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-                raise
-        names = sorted(domain.name() for domain in connection.listAllDomains())
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f' Did you mean "{near[0]}"?' if near else f" It has: {', '.join(names) or 'none'}."
-        raise Missing(
-            f"There is no virtual machine {name}", f"The host {connection.getHostname()} has no such domain.{hint}"
-        )
-
-    @staticmethod
-    def read(libvirt: Any, domain: Any) -> Vm:
-        live = Definition.parse(domain.XMLDesc(0)) if domain.isActive() else None
-        stored = Definition.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)) if domain.isPersistent() else None
-        return Vm(domain, live, stored)
-
-    @property
-    def definitions(self) -> tuple[Definition, ...]:
-        return tuple(definition for definition in (self.live, self.stored) if definition is not None)
-
-    def disks(self, iqn: str, lun: int) -> list[Disk]:
-        """The disk of that LUN in each definition that has it."""
-        return [disk for definition in self.definitions if (disk := definition.find(iqn, lun)) is not None]
-
-    def flags(self, libvirt: Any, lacking: str = "") -> int:
-        """libvirt's flags for the definitions, or for those without a disk of the alias `lacking`."""
-
-        def concerned(definition: Definition | None) -> bool:
-            return definition is not None and all(disk.alias != lacking for disk in definition.disks())
-
-        return (libvirt.VIR_DOMAIN_AFFECT_LIVE if concerned(self.live) else 0) | (
-            libvirt.VIR_DOMAIN_AFFECT_CONFIG if concerned(self.stored) else 0
-        )
-
-    def attachments(self, sizes: dict[str, int]) -> list[ActualAttachment]:
-        """One for each disk; what the running VM has goes before what it will have."""
-        found: dict[tuple[str, int], ActualAttachment] = {}
-        for definition in self.definitions:
-            live = definition is self.live
-            for disk in definition.disks():
-                attachment = ActualAttachment(
-                    vm=self.domain.name(),
-                    device=disk.device,
-                    iqn=disk.iqn,
-                    lun=disk.lun,
-                    serial=disk.serial,
-                    intent=disk.intent,
-                    size=sizes.get(disk.device) if live else None,
-                    qos=disk.qos,
-                    read_only=disk.read_only,
-                    live=live,
-                )
-                found.setdefault((disk.iqn, disk.lun), attachment)
-        return list(found.values())
 
 
 def _choose_device(vm: Vm, request: Attach) -> str:
@@ -305,7 +233,7 @@ def _choose_device(vm: Vm, request: Attach) -> str:
     return request.device
 
 
-def _grow(libvirt: Any, domain: Any, device: str, request: UpdateAttachment) -> None:
+def _grow(domain: Any, device: str, request: UpdateAttachment) -> None:
     """Have the running VM see the size that the LUN has by now. Its guest is not disturbed where that is so already."""
     size = domain.blockInfo(device)[0]
     if size > request.size:  # QEMU would say yes and do nothing
@@ -342,7 +270,7 @@ def _explain_attach(request: Attach, device: str, error: Any) -> ProviderError |
     return None
 
 
-def _live_sizes(libvirt: Any, connection: Any) -> dict[str, dict[str, int]]:
+def _live_sizes(connection: Any) -> dict[str, dict[str, int]]:
     """Bytes by domain's UUID and device, for all running VMs in one call."""
     sizes: dict[str, dict[str, int]] = {}
     flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE

@@ -206,9 +206,14 @@ class Box:
                 return
             if entry in target.acl:
                 self._daemon.keep_out(target, entry)
-                now = self._daemon.find(iqn) or target
-                theirs = [session for session in now.sessions if entry in (session.initiator, session.address)]
-                self._daemon.close_sessions(now, theirs)
+                target = self._daemon.find(iqn) or target
+            theirs = [
+                session
+                for session in target.sessions
+                if entry in (session.initiator, session.address)
+                and not {session.initiator, session.address} & set(target.acl)
+            ]
+            self._daemon.close_sessions(target, theirs)
 
     def _serve(
         self, pool: Pool, record: Record, target: Target | None, account: str, password: str
@@ -363,7 +368,8 @@ def _size(path: Path) -> int:
 
 
 def _explain(error: OSError) -> tuple[str, str, str]:
-    where = f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
+    what = error.strerror or str(error)
+    where = f"{what}: {error.filename}." if error.filename else f"{what}."
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return ("Rejected", "The pool's file system has no room for it", where)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

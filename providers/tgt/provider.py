@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import ipaddress
 import os
 import re
 import uuid
@@ -43,6 +44,8 @@ CHAP_KEY_LENGTH = 16
 SECTOR = 512
 NAME_LENGTH = 60
 """Of the readable part of file and target names; an IQN has 223 characters at most."""
+
+INITIATOR_PREFIXES = ("iqn.", "eui.", "naa.")
 
 IQN_PREFIX = "iqn.2026-01.lunform"
 
@@ -208,13 +211,27 @@ def _entry(endpoint: Endpoint) -> str:
     What an endpoint is let in by. Not by both: tgtd lets in whoever matches one entry, so an address beside the name
     would open the volume to every initiator at that address.
     """
-    entry = endpoint.initiator or endpoint.address
-    if entry is None:
+    if endpoint.initiator is not None:
+        if not endpoint.initiator.startswith(INITIATOR_PREFIXES):
+            raise Rejected(
+                "The host cannot be let in",
+                f'The initiator "{endpoint.initiator}" of host "{endpoint.name}" is no iSCSI name; those begin with '
+                f"{', '.join(INITIATOR_PREFIXES)}.",
+            )
+        return endpoint.initiator
+    if endpoint.address is None:
         raise Rejected(
             "The host cannot be let in",
             f'Host "{endpoint.name}" has neither an initiator name nor an address; give its block one of them.',
         )
-    return entry
+    try:
+        return str(ipaddress.ip_address(endpoint.address))
+    except ValueError:
+        raise Rejected(
+            "The host cannot be let in",
+            f'The address "{endpoint.address}" of host "{endpoint.name}" is no IP address, and tgtd looks up no names. '
+            f"Write its IP address, or give the host an `initiator`.",
+        ) from None
 
 
 def _slug(name: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from planner.sdk import CreateVolume, Endpoint, GrantAccess, HostSpec, PoolSpec, ResizeVolume
 from planner.sdk.conformance import HostUnderTest, HypervisorConformance, Target, finish, new_owner
-from providers.libvirt.provider import LibvirtHosts
+from providers.libvirt import PROVIDER
 from providers.tgt.provider import TgtArray
 from tests.rigs.fixtures import Rig
 
@@ -50,8 +50,10 @@ class TestHypervisor(HypervisorConformance):
             rig.host.virsh("attach-device", rig.vm, str(disk), "--live")
             return "iqn.2026-01.test:by-hand"
 
+        open_hypervisor = PROVIDER.open_hypervisor
+        assert open_hypervisor is not None
         return HostUnderTest(
-            open=lambda: LibvirtHosts({}),
+            open=lambda: open_hypervisor({}),
             host=host,
             vm=rig.vm,
             missing_vm="db-99",

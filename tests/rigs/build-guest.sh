@@ -38,14 +38,15 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 while read -r module; do insmod "/modules/$module"; done < /modules/order
 
-# A line "ID COMMAND" is answered by the command's output and a line "\001ID STATUS". The port must be raw: a terminal
-# would echo the commands and change line ends.
-stty -F /dev/ttyS1 raw -echo
+# A line "ID COMMAND" is answered by the command's output and a line "\001ID STATUS". The port must be raw, since a
+# terminal would echo the commands and change line ends, and stay open: what has arrived is dropped at the last close.
+exec 3<> /dev/ttyS1
+stty raw -echo <&3
 echo GUEST-READY > /dev/console
 while read -r id command; do
     (eval "$command") 2>&1
     printf '\001%s %s\n' "$id" "$?"
-done < /dev/ttyS1 > /dev/ttyS1
+done <&3 >&3
 INIT
 chmod +x "$root/init"
 

@@ -24,6 +24,7 @@ from planner.sdk import (
     Endpoint,
     GrantAccess,
     HostSpec,
+    HypervisorProvider,
     Owner,
     PoolSpec,
     Qos,
@@ -32,7 +33,7 @@ from planner.sdk import (
     RevokeAccess,
     UpdateAttachment,
 )
-from providers.libvirt.provider import LibvirtHosts
+from providers import libvirt as libvirt_provider
 from providers.tgt.link import Here
 from providers.tgt.machine import LocalMachine, Machine
 from providers.tgt.provider import TgtArray
@@ -112,7 +113,7 @@ class Vm:
     """The provider "libvirt" on the rig's host, about the rig's guest."""
 
     rig: Rig
-    provider: LibvirtHosts
+    provider: HypervisorProvider
 
     @property
     def host(self) -> HostSpec:
@@ -160,8 +161,13 @@ def array(box: Tgtd) -> Array:
     return Array(box, TgtArray(box.settings()))
 
 
+def open_hosts(detach_timeout: float) -> HypervisorProvider:
+    assert libvirt_provider.PROVIDER.open_hypervisor is not None
+    return libvirt_provider.PROVIDER.open_hypervisor({"detach_timeout": detach_timeout})
+
+
 @pytest.fixture
 def vm(rig: Rig) -> Iterator[Vm]:
-    provider = LibvirtHosts({"detach_timeout": 1})
+    provider = open_hosts(detach_timeout=1)
     yield Vm(rig, provider)
     provider.close()

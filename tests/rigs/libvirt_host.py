@@ -51,7 +51,7 @@ class LibvirtHost:
     """
 
     def __init__(self, directory: Path) -> None:
-        require("libvirtd", "virtlogd", "unshare", "setpriv", "qemu-system-x86_64")
+        require("libvirtd", "virtlogd", "unshare", "setpriv", "qemu-system-x86_64", module="libvirt")
         self.directory = directory
         self.initiator = f"iqn.2026-01.test.lunform:{directory.name.lower()}"
         for name in _FOLDERS:

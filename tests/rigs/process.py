@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,12 +16,21 @@ import pytest
 T = TypeVar("T")
 
 
-def require(*commands: str) -> None:
-    """Skip where a command is not installed or this is not root; with CI=true in the environment that is a failure."""
+def require(*commands: str, module: str | None = None) -> None:
+    """
+    Skip where a command or Python module is not installed, or this is not root.
+
+    With CI=true in the environment that is a failure.
+    """
     missing = [command for command in commands if shutil.which(command) is None]
-    if not missing and os.geteuid() == 0:
+    if missing:
+        reason = f"not installed: {', '.join(missing)} (run tests/rigs/install.sh)"
+    elif module is not None and find_spec(module) is None:
+        reason = f"no Python module {module} (pip install '.[{module}]')"
+    elif os.geteuid() != 0:
+        reason = "needs to be root"
+    else:
         return
-    reason = f"not installed: {', '.join(missing)} (run tests/rigs/install.sh)" if missing else "needs to be root"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

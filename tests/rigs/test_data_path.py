@@ -84,14 +84,27 @@ def test_hypervisor_holds_the_ceiling(array: Array, vm: Vm) -> None:
         vm.update(request, SIZE, qos)
         assert vm.disks()[0].qos == qos
         vm.rig.guest.make_requests(device, ceiling // 5)  # QEMU gives a tenth of a second's worth for nothing first
-        assert vm.rig.guest.measure_iops(device, ceiling * 3 // 2) == pytest.approx(ceiling, rel=0.1)
+        assert measure_fairly(vm, device, ceiling) == pytest.approx(ceiling, rel=0.1)
 
 
 def test_hypervisor_lets_a_rested_disk_burst(array: Array, vm: Vm) -> None:
     _, request, credentials = prepare(array, vm, Qos(0, 100, 500))
     device = vm.attach(request, credentials).device
     vm.rig.guest.wait_for_disk(device)
-    assert vm.rig.guest.measure_iops(device, 1000) == pytest.approx(500, rel=0.15)
+    assert measure_fairly(vm, device, 500) == pytest.approx(500, rel=0.15)
+
+
+def measure_fairly(vm: Vm, device: str, expected: int) -> float:
+    """
+    The IOPS that the guest gets in a second and a half.
+
+    A busy machine may keep the guest from asking for more, so too few are measured again. Too many never are.
+    """
+    for _ in range(5):
+        iops = vm.rig.guest.measure_iops(device, expected * 3 // 2)
+        if iops > 0.9 * expected:
+            break
+    return iops
 
 
 def test_limits_can_be_lifted_and_given_again(array: Array, vm: Vm) -> None:

@@ -13,9 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from planner.sdk import Conflict, OutcomeUnknown, Qos, Retryable, Unreachable
-from providers.libvirt import provider as provider_module
-from providers.libvirt.provider import LibvirtHosts
-from tests.rigs.conftest import SIZE, Array, Vm
+from tests.rigs.conftest import SIZE, Array, Vm, open_hosts
 from tests.rigs.fixtures import Rig
 from tests.rigs.libvirt_host import LibvirtHost, running_libvirt_host
 
@@ -120,10 +118,10 @@ def test_host_that_goes_and_comes_back(array: Array, tmp_path: Path, monkeypatch
         waiting.set()
         time.sleep(seconds)
 
-    monkeypatch.setattr(provider_module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    monkeypatch.setattr("providers.libvirt.provider.time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
     with running_libvirt_host(tmp_path) as host:
         create_empty_vm(host)
-        provider = LibvirtHosts({"detach_timeout": 60})
+        provider = open_hosts(detach_timeout=60)
         rig = Rig(
             portal=array.box.portal,
             control_port=array.box.control_port,

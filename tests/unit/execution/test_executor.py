@@ -26,6 +26,7 @@ from planner.sdk import (
     Qos,
     Rejected,
     Reply,
+    Retryable,
 )
 from planner.state.memory import MemoryStore
 from planner.state.model import Outcome
@@ -332,6 +333,8 @@ def test_a_provider_that_is_not_there_fails_its_steps_only(store: MemoryStore) -
         pytest.param(Done(None), id="nothing"),
         pytest.param(Done("vol-1"), id="another-kind"),
         pytest.param(None, id="no-reply"),
+        pytest.param(Pending("job-1", float("nan")), id="no-time-to-poll"),
+        pytest.param(Pending(None, "soon"), id="no-job"),  # type: ignore[arg-type]
         pytest.param(KeyError("hunter2"), id="exception"),
         pytest.param(SystemExit("hunter2"), id="exit"),
         pytest.param(RecursionError(), id="recursion"),
@@ -358,6 +361,23 @@ def test_a_provider_with_a_bug_costs_its_step_and_tells_no_secret(
     assert "hunter2" not in repr(failure)
     assert names(result.done) == ["create_async", "grant_access"]
     assert [intent.step for intent in store.read().in_doubt] == [0]
+
+
+class Careless(Retryable):
+    """An error of a provider whose author forgot what the base class sets."""
+
+    def __init__(self, retry_after: Any) -> None:
+        self.retry_after = retry_after
+
+
+@pytest.mark.parametrize("retry_after", [None, "soon", float("nan"), -1])
+def test_a_careless_error_is_still_an_error(world: World, store: MemoryStore, retry_after: Any) -> None:
+    def create(original: Any, request: CreateVolume) -> Any:
+        raise Careless(retry_after)
+
+    world.array = Instead(world.array, create_async=create)
+    (failure,) = run(Steps().create().graph(), world, store, deadline=0.01).failed
+    assert not failure.is_unknown
 
 
 def test_a_job_that_nobody_knows_any_more_is_looked_up(world: World, store: MemoryStore) -> None:

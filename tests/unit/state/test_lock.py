@@ -51,7 +51,7 @@ def test_a_forked_child_keeps_no_lock(path: Path) -> None:
             os._exit(0)
         with pytest.raises(StateLocked), hold(path, "apply", 0):
             pass  # the child has not let it go for its parent either
-    with hold(path, "apply", 0):
+    with hold(path, "apply", 30):  # as soon as the child has come so far as to close its copy
         pass
     os.close(writing)
     os.close(reading)

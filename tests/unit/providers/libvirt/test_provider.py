@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from planner.sdk import AccessPath, Detach, Done, HostSpec, Missing, Rejected, Unreachable, UpdateAttachment
-from providers.libvirt.provider import LibvirtHosts
+from providers.libvirt import PROVIDER
+
+if TYPE_CHECKING:
+    from providers.libvirt.provider import LibvirtHosts
 
 PATH = AccessPath("192.0.2.10:3260", "iqn.2026-01.lunform:db-1", 1)
 
@@ -19,6 +23,8 @@ def host(uri: str = "test:///default") -> HostSpec:
 @pytest.fixture
 def hosts() -> LibvirtHosts:
     pytest.importorskip("libvirt")
+    from providers.libvirt.provider import LibvirtHosts
+
     return LibvirtHosts({})
 
 
@@ -26,7 +32,7 @@ def update(vm: str) -> UpdateAttachment:
     return UpdateAttachment(host(), vm, "vda", "db", PATH, 1 << 30, None)
 
 
-@pytest.mark.parametrize(("name", "hint"), [("tests", 'Did you mean "test"?'), ("db-01", "It has: test.")])
+@pytest.mark.parametrize(("name", "hint"), [("tests", 'Did you mean "test"?'), ("db-01", "It has test.")])
 def test_missing_vm_is_told_with_what_there_is(hosts: LibvirtHosts, name: str, hint: str) -> None:
     with pytest.raises(Missing, match=name) as refusal:
         hosts.update_attachment(update(name))
@@ -62,8 +68,9 @@ def test_connection_is_kept_and_made_again_after_a_close(hosts: LibvirtHosts) ->
         assert third.isAlive()
 
 
-def test_missing_library_is_told_with_its_extra(hosts: LibvirtHosts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "libvirt", None)
+    assert PROVIDER.open_hypervisor is not None
     with pytest.raises(Rejected, match="libvirt-python") as refusal:
-        hosts.inspect(host())
+        PROVIDER.open_hypervisor({})
     assert "lunform[libvirt]" in refusal.value.detail

@@ -99,9 +99,21 @@ def test_host_is_let_in_by_its_name_or_else_its_address(
     assert link.arguments["entry"] == entry
 
 
-def test_host_without_name_and_address_is_rejected(link: Recording) -> None:
-    with pytest.raises(Rejected, match="cannot be let in"):
-        array(link).grant_access(GrantAccess(POOL, VOLUME, Endpoint("kvm1", None, None)))
+@pytest.mark.parametrize(
+    ("address", "initiator", "detail"),
+    [
+        (None, None, "neither"),
+        ("192.0.2.1", "kvm1", "no iSCSI name"),
+        ("kvm1.example.com", None, "no IP address"),
+        ("ALL", None, "no IP address"),
+    ],
+)
+def test_host_that_tgtd_could_not_tell_is_rejected(
+    link: Recording, address: str | None, initiator: str | None, detail: str
+) -> None:
+    with pytest.raises(Rejected, match="cannot be let in") as refusal:
+        array(link).grant_access(GrantAccess(POOL, VOLUME, Endpoint("kvm1", address, initiator)))
+    assert detail in refusal.value.detail
 
 
 def test_secret_is_the_same_wherever_it_is_derived_and_has_16_characters(link: Recording) -> None:
