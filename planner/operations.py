@@ -112,7 +112,9 @@ def validate(project: Project) -> Diagnostics:
     """All that can be told without any provider, without the state, and without values for required variables."""
     diagnostics = Diagnostics(list(project.diagnostics))
     diagnostics.extend(project.evaluator.diagnostics)
-    evaluated = project.evaluator.evaluate(lambda instance: instance.attributes, without_inputs=True)
+    evaluated = project.evaluator.evaluate(
+        lambda instance: instance.attributes, without_inputs=True, without_copies=True
+    )
     diagnostics.extend(evaluated.diagnostics)
     _, mistakes = open_store(project.module.settings, project.directory)
     diagnostics.extend(mistakes)

@@ -8,7 +8,7 @@ a diagnostic and an unknown value, and the rest goes on: one run reports them al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -31,6 +31,7 @@ from planner.evaluation.functions.signature import Function
 from planner.evaluation.inputs import check_variable, evaluate_variable, unknown_variable
 from planner.evaluation.program import CompiledCondition, Definitions, Node, StaticPath, compile_program
 from planner.evaluation.resource_graph import DesiredOutput, ResourceGraph, ResourceInstance
+from planner.evaluation.scope import Scope
 from planner.syntax import ast
 from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
@@ -40,9 +41,12 @@ from planner.values.types import NULL, NUMBER, ListValue, MapValue, SetValue, Va
 
 
 class ValueOf(Protocol):
-    """Answers what an instance's attributes are, as far as the asker's stage can know: plain data, Unknown allowed."""
+    """
+    Answers what an instance's attributes are, as far as the asker's stage can know: plain data, Unknown allowed among
+    it or in place of it.
+    """
 
-    def __call__(self, instance: ResourceInstance) -> Mapping[str, Any]: ...
+    def __call__(self, instance: ResourceInstance) -> Mapping[str, Any] | Unknown: ...
 
 
 class Evaluator:
@@ -75,7 +79,12 @@ class Evaluator:
         return self.program.diagnostics
 
     def evaluate(
-        self, value_of: ValueOf, before: Evaluated | None = None, *, without_inputs: bool = False
+        self,
+        value_of: ValueOf,
+        before: Evaluated | None = None,
+        *,
+        without_inputs: bool = False,
+        without_copies: bool = False,
     ) -> Evaluated:
         """
         Work out every value.
@@ -85,8 +94,9 @@ class Evaluator:
             before: an earlier evaluation; only what depends on volumes is worked out anew, since only of volumes can
                 a later stage know more.
             without_inputs: a required variable that nothing gives a value is unknown, and no mistake.
+            without_copies: a block whose number of copies is not known has none and is unknown, which is no mistake.
         """
-        return _Run(self, value_of, before, without_inputs).evaluate()
+        return _Run(self, value_of, before, without_inputs, without_copies).evaluate()
 
     def edges(self) -> list[tuple[str, str]]:
         """(needing, needed) pairs of blocks, sorted."""
@@ -95,7 +105,10 @@ class Evaluator:
 
 @dataclass(frozen=True, slots=True)
 class _Copies:
-    """The instances of one block in one module instance; `kind` is "for_each", "count", or "" without copies."""
+    """
+    The instances of one block in one module instance; `kind` is "for_each", "count", "" without copies, or "unknown"
+    where it cannot be told which there are.
+    """
 
     kind: str
     instances: tuple[ResourceInstance, ...]
@@ -112,6 +125,8 @@ class Evaluated:
     copies: Mapping[tuple[ModulePath, Node], _Copies]
     paths: Mapping[StaticPath, tuple[ModulePath, ...]]
     calls: Mapping[ModulePath, _Scope]
+    names: Scope
+    """What names mean in the root module, outside of all blocks; one that is not there is unknown."""
 
 
 class _Scope:
@@ -157,9 +172,17 @@ class _Scope:
 
 
 class _Run:
-    def __init__(self, evaluator: Evaluator, value_of: ValueOf, before: Evaluated | None, without_inputs: bool) -> None:
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        value_of: ValueOf,
+        before: Evaluated | None,
+        without_inputs: bool,
+        without_copies: bool,
+    ) -> None:
         self.evaluator = evaluator
         self.without_inputs = without_inputs
+        self.without_copies = without_copies
         self.program = evaluator.program
         self.value_of = value_of
         self.before = before
@@ -183,7 +206,8 @@ class _Run:
                 else:
                     self._evaluate(node, path)
         graph = ResourceGraph(self.instances, self.providers, self.outputs, self.imports, self.variables)
-        return Evaluated(graph, merge_copies(self.diagnostics), self.values, self.copies, self.paths, self.calls)
+        mistakes = merge_copies(self.diagnostics)
+        return Evaluated(graph, mistakes, self.values, self.copies, self.paths, self.calls, _Scope(self, ()))
 
     def _reuse(self, node: Node, path: ModulePath, before: Evaluated) -> None:
         graph = before.graph
@@ -204,6 +228,8 @@ class _Run:
                 self._import(node, path)
             case "module":
                 inside = (*node.module, node.name)
+                if (path, "module", node.name) in before.values:
+                    self.values[path, "module", node.name] = UNKNOWN
                 called = tuple(found for found in before.paths.get(inside, ()) if found[:-1] == path)
                 self.paths[inside] = (*self.paths.get(inside, ()), *called)
                 for found in called:
@@ -295,7 +321,10 @@ class _Run:
         call = compiled.call
         inside = (*node.module, node.name)
         found: list[ModulePath] = []
-        for key, scope in self._scopes(call.for_each, call.count, compiled.copies, path):
+        scopes = self._scopes(call.for_each, call.count, compiled.copies, path)
+        if scopes is None:
+            self.values[path, "module", node.name] = UNKNOWN
+        for key, scope in scopes or ():
             called = (*path, ModuleStep(node.name, key))
             self.calls[called] = scope
             found.append(called)
@@ -354,7 +383,7 @@ class _Run:
         """What `module.name` is in the module instance at `path`: its outputs, by key where it has copies."""
         static = tuple(step.name for step in path)
         call = self.program.modules[static].calls.get(name)
-        if call is None or call.module is None:
+        if call is None or call.module is None or (path, "module", name) in self.values:
             return UNKNOWN
         by_key: dict[InstanceKey, Value] = {}
         for called in self.paths.get((*static, name), ()):
@@ -378,11 +407,12 @@ class _Run:
         resource = compiled.resource
         address = ResourceAddress(node.kind, node.name, path)
         dependencies = self._dependencies(node, path)
-        copies, scopes = [], []
-        for key, scope in self._scopes(resource.for_each, resource.count, compiled.copies, path):
+        copies, within = [], []
+        scopes = self._scopes(resource.for_each, resource.count, compiled.copies, path)
+        for key, scope in scopes or ():
             instance_address = address.instance(key)
             mistakes = Diagnostics()
-            scopes.append(scope)
+            within.append(scope)
             self._hold(compiled.preconditions, scope, "Precondition failed", mistakes)
             attributes = evaluate_body(compiled.body, scope, mistakes, stored=True)
             if not compiled.type.provisioned:
@@ -391,8 +421,8 @@ class _Run:
             copies.append(
                 ResourceInstance(instance_address, resource, compiled.type, attributes, compiled.provider, dependencies)
             )
-        kind = "for_each" if resource.for_each else "count" if resource.count else ""
-        return _Copies(kind, tuple(copies), tuple(scopes))
+        kind = "unknown" if scopes is None else "for_each" if resource.for_each else "count" if resource.count else ""
+        return _Copies(kind, tuple(copies), tuple(within))
 
     def _dependencies(self, node: Node, path: ModulePath) -> tuple[InstanceAddress, ...]:
         """
@@ -434,12 +464,11 @@ class _Run:
         count: ast.Expression | None,
         compiled: Compiled | None,
         path: ModulePath,
-    ) -> Iterator[tuple[InstanceKey, _Scope]]:
-        """A scope for each copy of a block; none where the number of copies is wrong, which is reported."""
+    ) -> list[tuple[InstanceKey, _Scope]] | None:
+        """A scope for each copy of a block; None where it cannot be told which there are, which mostly is a mistake."""
         expression = for_each or count
         if expression is None or compiled is None:
-            yield None, _Scope(self, path)
-            return
+            return [(None, _Scope(self, path))]
         argument = "for_each" if for_each else "count"
 
         def refuse(detail: str) -> None:
@@ -449,32 +478,30 @@ class _Run:
             value = compiled.evaluate(_Scope(self, path))
         except EvaluationError as error:
             self.diagnostics.add(error.diagnostic)
-            return
+            return None
         if has_sensitive(value):
             refuse(f"{argument} decides which addresses there are, and those are shown; a sensitive value cannot.")
         elif contains_unknown_shape(value):
-            refuse(
-                f"{argument} must be known when planning, and this is known only after apply. Use names from the"
-                " configuration as keys, and what is known later as values."
-            )
+            if not self.without_copies:
+                refuse(
+                    f"{argument} must be known when planning, and this is known only after apply. Use names from the"
+                    " configuration as keys, and what is known later as values."
+                )
         elif argument == "count":
             try:
                 number = convert(value, NUMBER)
             except ConversionError:
                 number = NULL
             if isinstance(number, int) and number >= 0:
-                for index in range(number):
-                    yield index, _Scope(self, path, index=index)
-            else:
-                refuse(f"count takes a whole number from 0 up; this is {short_text(value)}.")
+                return [(index, _Scope(self, path, index=index)) for index in range(number)]
+            refuse(f"count takes a whole number from 0 up; this is {short_text(value)}.")
         else:
             pairs = _pairs(value)
-            if pairs is None:
-                hint = " Wrap the list: toset([...])." if isinstance(value, (tuple, ListValue)) else ""
-                refuse(f"for_each takes a map, an object, or a set of strings; this is {short_text(value)}.{hint}")
-            else:
-                for name, item in pairs:
-                    yield name, _Scope(self, path, key=name, value=item)
+            if pairs is not None:
+                return [(name, _Scope(self, path, key=name, value=item)) for name, item in pairs]
+            hint = " Wrap the list: toset([...])." if isinstance(value, (tuple, ListValue)) else ""
+            refuse(f"for_each takes a map, an object, or a set of strings; this is {short_text(value)}.{hint}")
+        return None
 
 
 def contains_unknown_shape(value: Value) -> bool:

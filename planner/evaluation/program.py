@@ -26,6 +26,9 @@ from planner.syntax import ast
 
 ROOTS = ("var", "local", "each", "count", "path", "lunform", "module", "data", "self")
 
+_GIVEN = {"path": ("module", "root", "cwd"), "lunform": ("workspace",)}
+"""Names that every module has."""
+
 Definitions = Callable[[str], ProviderDefinition | None]
 
 StaticPath = tuple[str, ...]
@@ -404,7 +407,7 @@ class _ModuleBuilder:
 
     def _need(self, node: Node, reference: Reference, special: tuple[str, ...]) -> None:
         """Draw an edge for a reference, or report that it names nothing."""
-        if reference.root in ("path", "lunform", *special):
+        if reference.root in special or reference.name in _GIVEN.get(reference.root, ()):
             return
         targets = list(self._targets(reference))
         for target in targets:
@@ -459,7 +462,11 @@ class _ModuleBuilder:
 
     def _report_unknown(self, reference: Reference) -> None:
         root, name = reference.root, reference.name
-        if root in ("var", "local"):
+        if not name and (root in ROOTS or root in RESOURCE_TYPES):
+            detail = f'"{root}" alone has no value. It is followed by a name, as in "{root}.NAME".'
+        elif root in _GIVEN:
+            detail = f'There is no "{root}.{name}".{did_you_mean(name, _GIVEN[root])}'
+        elif root in ("var", "local"):
             known = self.module.variables if root == "var" else self.module.locals
             what, how = ("variable", f'variable "{name}" {{}}') if root == "var" else ("local value", "a locals block")
             detail = f'There is no {what} "{name}". Declare it with {how}.{did_you_mean(name, known)}'
