@@ -23,13 +23,20 @@ from planner.addresses import (
 )
 from planner.config.model import Module
 from planner.config.variables import GivenValue, ParseExpression
-from planner.diagnostics import Diagnostics, Severity
+from planner.diagnostics import Diagnostics, Severity, did_you_mean
 from planner.evaluation.arguments import evaluate_body, merge_copies
 from planner.evaluation.compiler import Compiled
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
 from planner.evaluation.inputs import check_variable, evaluate_variable, unknown_variable
-from planner.evaluation.program import CompiledCondition, Definitions, Node, StaticPath, compile_program
+from planner.evaluation.program import (
+    CompiledCondition,
+    CompiledResource,
+    Definitions,
+    Node,
+    StaticPath,
+    compile_program,
+)
 from planner.evaluation.resource_graph import DesiredOutput, ResourceGraph, ResourceInstance
 from planner.evaluation.scope import Scope
 from planner.syntax import ast
@@ -220,8 +227,10 @@ class _Run:
                     self.outputs[node.name] = graph.outputs[node.name]
             case "provider":
                 address = parse_provider(node.name)
-                if address in graph.providers:
-                    self.providers[address] = graph.providers[address]
+                found = {
+                    known: value for known, value in graph.providers.items() if replace(known, key=None) == address
+                }
+                self.providers.update(found)
             case "check":
                 self._check(node, path)
             case "import":
@@ -311,10 +320,30 @@ class _Run:
         self.outputs[node.name] = DesiredOutput(plain, output.sensitive)
 
     def _provider(self, node: Node, path: ModulePath) -> None:
-        compiled = self.program.provider_bodies.get(node)
-        if compiled is not None and not path:
-            settings = evaluate_body(compiled, _Scope(self, path), self.diagnostics, stored=False)
-            self.providers[parse_provider(node.name)] = settings
+        compiled = self.program.providers.get(node)
+        if compiled is None or path:
+            return
+        for key, scope in self._scopes(compiled.for_each, None, compiled.copies, path) or ():
+            settings = evaluate_body(compiled.body, scope, self.diagnostics, stored=False)
+            address = replace(compiled.address, key=None if key is None else str(key))
+            self.providers[address] = settings
+
+    def _provider_of(self, compiled: CompiledResource, scope: _Scope, mistakes: Diagnostics) -> ProviderAddress | None:
+        """The provider of one copy of a pool or host: where its block has for_each, one of its copies."""
+        if compiled.provider is None or compiled.provider_key is None:
+            return compiled.provider
+        key = self._value(compiled.provider_key, scope)
+        found = replace(compiled.provider, key=key) if isinstance(key, str) else None
+        if found in self.providers:
+            return found
+        known = [str(address.key) for address in self.providers if replace(address, key=None) == compiled.provider]
+        mistakes.error(
+            "Invalid provider reference",
+            f"{compiled.provider} has no copy {short_text(key)}; it has {', '.join(known) or 'none'}."
+            f"{did_you_mean(str(key), known)}",
+            compiled.resource.provider_range,
+        )
+        return None
 
     def _call(self, node: Node, path: ModulePath) -> None:
         compiled = self.program.calls[node]
@@ -415,11 +444,12 @@ class _Run:
             within.append(scope)
             self._hold(compiled.preconditions, scope, "Precondition failed", mistakes)
             attributes = evaluate_body(compiled.body, scope, mistakes, stored=True)
+            provider = self._provider_of(compiled, scope, mistakes)
             if not compiled.type.provisioned:
                 attributes["id"] = str(instance_address)
             self.diagnostics.extend(replace(item, address=str(instance_address)) for item in mistakes)
             copies.append(
-                ResourceInstance(instance_address, resource, compiled.type, attributes, compiled.provider, dependencies)
+                ResourceInstance(instance_address, resource, compiled.type, attributes, provider, dependencies)
             )
         kind = "unknown" if scopes is None else "for_each" if resource.for_each else "count" if resource.count else ""
         return _Copies(kind, tuple(copies), tuple(within))

@@ -71,6 +71,15 @@ class CompiledResource:
     provider: ProviderAddress | None
     preconditions: tuple[CompiledCondition, ...] = ()
     postconditions: tuple[CompiledCondition, ...] = ()
+    provider_key: Compiled | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledProvider:
+    address: ProviderAddress
+    for_each: ast.Expression | None
+    copies: Compiled | None
+    body: CompiledBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ class Program:
     resources: dict[Node, CompiledResource] = field(default_factory=dict)
     calls: dict[Node, CompiledCall] = field(default_factory=dict)
     checks: dict[Node, tuple[CompiledCondition, ...]] = field(default_factory=dict)
-    provider_bodies: dict[Node, CompiledBody] = field(default_factory=dict)
+    providers: dict[Node, CompiledProvider] = field(default_factory=dict)
     needs: dict[Node, tuple[Node, ...]] = field(default_factory=dict)
     edges: dict[tuple[Node, Node], SourceRange] = field(default_factory=dict)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
@@ -255,12 +264,16 @@ class _ModuleBuilder:
                 f" providers = {{ {address.name} = {address} }}.",
                 block.range,
             )
-        self._needs(node, references(block.body))
+        self._needs(node, references(block.body), ("each",) if block.for_each else ())
+        if block.for_each is not None:
+            self._needs(node, references(block.for_each))
         definition = self._definition(address, block.range)
         if definition is not None:
             settings = ResourceType(address.name, definition.summary, definition.settings)
             owner = f'provider "{address.name}"'
-            self.program.provider_bodies[node] = self._body(block.body, settings, owner, block.range, ("alias",))
+            body = self._body(block.body, settings, owner, block.range, ("alias", "for_each"))
+            copies = self._compile(block.for_each) if block.for_each else None
+            self.program.providers[node] = CompiledProvider(address, block.for_each, copies, body)
 
     def _call(self, call: ModuleCall) -> None:
         node = self._node("module", call.name, call.range)
@@ -304,6 +317,8 @@ class _ModuleBuilder:
             self._needs(node, references(dependency))
         for trigger in lifecycle.replace_triggered_by:
             self._needs(node, references(trigger), special)
+        if resource.provider_key is not None:
+            self._needs(node, references(resource.provider_key), special)
         provider = None
         extra: tuple[str, ...] = ("count", "for_each", "depends_on")
         if kind in PROVIDED:
@@ -318,6 +333,7 @@ class _ModuleBuilder:
             body=body,
             copies=self._compile(copies) if copies else None,
             provider=provider,
+            provider_key=self._compile(resource.provider_key) if resource.provider_key else None,
             preconditions=self._conditions(node, lifecycle.preconditions, special),
             postconditions=self._conditions(node, lifecycle.postconditions, (*special, "self")),
         )
@@ -362,6 +378,10 @@ class _ModuleBuilder:
         root = self.program.modules[()]
         if address in root.providers:
             self._edge(node, Node("provider", str(address)), range)
+            has_copies = root.providers[address].for_each is not None
+            if has_copies is not (resource.provider_key is not None) and not self.path:
+                needs = f'say which: {address}["KEY"]' if has_copies else "its block has no for_each, so no key fits"
+                self.diagnostics.error("Invalid provider reference", f"provider {address}: {needs}.", range)
         elif address.alias is not None:
             self.diagnostics.error(
                 "Undeclared provider configuration",
