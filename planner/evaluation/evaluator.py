@@ -227,10 +227,10 @@ class _Run:
                     self.outputs[node.name] = graph.outputs[node.name]
             case "provider":
                 address = parse_provider(node.name)
-                found = {
+                configured = {
                     known: value for known, value in graph.providers.items() if replace(known, key=None) == address
                 }
-                self.providers.update(found)
+                self.providers.update(configured)
             case "check":
                 self._check(node, path)
             case "import":
