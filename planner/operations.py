@@ -16,9 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from planner import planfile
 from planner.addresses import InstanceAddress
 from planner.config.loader import Parse, find_sources, load_module
 from planner.config.model import Module
@@ -28,18 +27,22 @@ from planner.errors import InvalidConfiguration, StateLocked
 from planner.evaluation.evaluator import Evaluator
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer, ignore
-from planner.execution.executor import ExecutionResult, Stop, execute
-from planner.execution.recovery import Recovery, recover
+from planner.planning.adoption import pools_of, read_data
 from planner.planning.builder import Changes, PlanRequest, build_plan
 from planner.planning.plan import Plan
+from planner.planning.refresh import refresh
 from planner.plugins import OpenProviders, open_store, provider_definition
 from planner.resources.volume import visible
-from planner.state.lock import who
 from planner.state.model import Attributes, OutputValue, RecordedObject, Run, Snapshot
 from planner.state.store import StateStore
 from planner.steps.builder import StepBuilder
 from planner.values.marks import Unknown
 from planner.version import VERSION
+
+if TYPE_CHECKING:  # a plan needs none of it, and is asked for more often than an apply
+    from planner.execution.executor import ExecutionResult, Stop
+    from planner.execution.recovery import Recovery
+    from planner.planfile import SavedPlan
 
 WORK_DIRECTORY = ".lunform"
 """What `init` makes: nothing in it is needed, it only saves time."""
@@ -74,13 +77,19 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """`result` is None when there was nothing to do."""
+    """
+    Attributes:
+        result: None when there was nothing to do.
+        diagnostics: checks and postconditions that do not hold now.
+    """
 
     result: ExecutionResult | None
     outputs: Mapping[str, OutputValue]
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
 
     @property
     def complete(self) -> bool:
+        """Every step was done."""
         return self.result is None or not (self.result.failed or self.result.skipped)
 
 
@@ -141,6 +150,8 @@ def plan(
 
     try:
         if snapshot.in_doubt:
+            from planner.execution.recovery import recover
+
             try:
                 with store.lock("look up", 0):
                     settings = project.evaluator.evaluate(lambda instance: instance.attributes)
@@ -182,9 +193,13 @@ def apply(
         StateLocked: somebody else holds the state.
         InvalidConfiguration: the providers' settings cannot be evaluated any more.
     """
+    from planner.execution.executor import execute
+    from planner.planfile import refuse_stale
+    from planner.state.lock import who
+
     with store.lock(plan.operation, lock_timeout), closing(_providers(project)) as providers:
         snapshot = _settled(store, providers, observer)
-        planfile.refuse_stale(plan, snapshot)
+        refuse_stale(plan, snapshot)
         if plan.is_empty:
             return Applied(None, snapshot.outputs)
         run = Run(_new_run(), plan.operation, _now(), who())
@@ -192,8 +207,11 @@ def apply(
             run, plan.steps, snapshot.objects, providers, store, observer, parallelism=parallelism, stop=stop
         )
         applied = Applied(result, snapshot.outputs)
-        if applied.complete:
-            applied = replace(applied, outputs=_final_outputs(project, plan, result.objects))
+        if applied.complete and plan.operation == "destroy":
+            applied = replace(applied, outputs={})
+        elif applied.complete and project.evaluator.program.has_aftermath:
+            outputs, mistakes = _aftermath(project, result.objects, providers, observer)
+            applied = replace(applied, outputs=outputs, diagnostics=mistakes)
         summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
         store.finish(replace(run, finished=_now(), summary=summary), applied.outputs)
         return applied
@@ -211,7 +229,7 @@ def settle_interrupted(project: Project, store: StateStore, observer: Observer =
             _settled(store, providers, observer)
 
 
-def with_saved(inputs: Inputs, saved: planfile.SavedPlan) -> Inputs:
+def with_saved(inputs: Inputs, saved: SavedPlan) -> Inputs:
     """Inputs for a saved plan: its own values, and whatever is given now for the sensitive ones, which it lacks."""
     return replace(inputs, saved=saved.plan.variables)
 
@@ -275,6 +293,8 @@ def _providers(project: Project) -> OpenProviders:
 
 
 def _settled(store: StateStore, providers: OpenProviders, observer: Observer) -> Snapshot:
+    from planner.execution.recovery import recover
+
     snapshot = store.read()
     if not snapshot.in_doubt:
         return snapshot
@@ -289,25 +309,37 @@ def _tell(found: Recovery, observer: Observer) -> None:
         observer(finding)
 
 
-def _final_outputs(
-    project: Project, plan: Plan, objects: Mapping[InstanceAddress, RecordedObject]
-) -> Mapping[str, OutputValue]:
-    """Outputs with the values that only apply knew."""
-    if plan.operation == "destroy" or not project.module.outputs:
-        return {}
+def _aftermath(
+    project: Project,
+    objects: Mapping[InstanceAddress, RecordedObject],
+    providers: OpenProviders,
+    observer: Observer,
+) -> tuple[Mapping[str, OutputValue], Diagnostics]:
+    """Outputs with the values that only apply knew; checks and postconditions held against what is there now."""
     evaluator = _evaluator(project.directory, project.module, project.given, planning=False)
+    data: Mapping[str, Attributes] = {}
 
     def as_recorded(instance: ResourceInstance) -> Attributes:
+        if instance.is_data:
+            return data.get(str(instance.address), instance.attributes)
         object = objects.get(instance.address)
         if object is None:
             return instance.attributes
         return visible(object.attributes) if instance.type.provisioned else object.attributes
 
     evaluated = evaluator.evaluate(as_recorded)
-    return {
+    mistakes = Diagnostics()
+    sources = [instance for instance in evaluated.graph.instances.values() if instance.is_data]
+    if sources:
+        actual, mistakes = refresh(pools_of(sources, objects), (), providers, observer)
+        data = read_data(sources, actual, mistakes)
+        evaluated = evaluator.evaluate(as_recorded)
+    mistakes.extend(evaluated.diagnostics)
+    outputs = {
         name: OutputValue(None if isinstance(output.value, Unknown) else output.value, output.sensitive)
         for name, output in evaluated.graph.outputs.items()
     }
+    return outputs, mistakes
 
 
 def _new_run() -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from planner import operations, planfile
+from planner import operations
 from planner.cli.arguments import Planning, boolean, takes_inputs, takes_planning, takes_terminal
 from planner.cli.terminal import Terminal
 from planner.cli.watching import tell_recovery
@@ -49,6 +49,8 @@ def plan_command(
     terminal.plan(plan)
     terminal.diagnostics(diagnostics)
     if out is not None:
+        from planner import planfile
+
         planfile.write(Path(out), plan, tuple(all_sources(project.module)))
         if not terminal.json:
             terminal.result(f"\nSaved the plan to {out}. To do exactly that: lunform apply {out}")

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from planner.cli.terminal import Terminal, colours
 from planner.events import Event, Observer, StepRecovered, WaitingForLock
-from planner.execution.executor import Stop
 from planner.planning.plan import Plan
 from planner.views.style import Style
+
+if TYPE_CHECKING:
+    from planner.execution.executor import Stop
 
 
 def tell_recovery(terminal: Terminal) -> Observer:

@@ -40,7 +40,7 @@ def choose(condition: bool | None, then: Value, otherwise: Value, condition_sens
     if condition is None:
         return mark_sensitive(_either(type, then, otherwise), sensitive)
     try:
-        return mark_sensitive(convert(then if condition else otherwise, type), sensitive)
+        return convert(mark_sensitive(then if condition else otherwise, sensitive), type)
     except ConversionError as error:
         raise Fault(SUMMARY, f"The chosen value does not have the type of the other one: {error}.") from None
 

@@ -23,18 +23,18 @@ from planner.addresses import (
 )
 from planner.config.model import Module
 from planner.config.variables import GivenValue, ParseExpression
-from planner.diagnostics import Diagnostics
+from planner.diagnostics import Diagnostics, Severity
 from planner.evaluation.arguments import evaluate_body, merge_copies
 from planner.evaluation.compiler import Compiled
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
 from planner.evaluation.inputs import check_variable, evaluate_variable, unknown_variable
-from planner.evaluation.program import Definitions, Node, StaticPath, compile_program
+from planner.evaluation.program import CompiledCondition, Definitions, Node, StaticPath, compile_program
 from planner.evaluation.resource_graph import DesiredOutput, ResourceGraph, ResourceInstance
 from planner.syntax import ast
 from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
-from planner.values.marks import UNKNOWN, Unknown, has_sensitive, mark_sensitive
+from planner.values.marks import UNKNOWN, Unknown, has_sensitive, mark_sensitive, unmark
 from planner.values.show import short_text
 from planner.values.types import NULL, NUMBER, ListValue, MapValue, SetValue, Value
 
@@ -99,6 +99,7 @@ class _Copies:
 
     kind: str
     instances: tuple[ResourceInstance, ...]
+    scopes: tuple[_Scope, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Evaluated:
 class _Scope:
     """What names mean in one copy of a block, in one instance of a module."""
 
-    __slots__ = ("_path", "_run", "index", "key", "value")
+    __slots__ = ("_path", "_run", "index", "key", "own", "value")
 
     def __init__(
         self,
@@ -131,6 +132,7 @@ class _Scope:
         self.key = key
         self.value = value
         self.index = index
+        self.own: Value | None = None
 
     def resolve(self, root: str, name: str) -> Value:
         if root == "each":
@@ -140,6 +142,8 @@ class _Scope:
             return UNKNOWN if self.index is None else self.index
         if root == "path":
             return self._run.directory(self._path, name)
+        if root == "self":
+            return UNKNOWN if self.own is None else self.own
         if root == "lunform":
             return self._run.evaluator.workspace if name == "workspace" else UNKNOWN
         if root == "module":
@@ -164,6 +168,7 @@ class _Run:
         self.providers: dict[ProviderAddress, Mapping[str, Any]] = {}
         self.outputs: dict[str, DesiredOutput] = {}
         self.variables: dict[str, Any] = {}
+        self.imports: dict[InstanceAddress, Any] = {}
         self.values: dict[tuple[ModulePath, str, str], Value] = {}
         self.copies: dict[tuple[ModulePath, Node], _Copies] = {}
         self.paths: dict[StaticPath, tuple[ModulePath, ...]] = {(): ((),)}
@@ -177,7 +182,7 @@ class _Run:
                     self._reuse(node, path, self.before)
                 else:
                     self._evaluate(node, path)
-        graph = ResourceGraph(self.instances, self.providers, self.outputs, self.variables)
+        graph = ResourceGraph(self.instances, self.providers, self.outputs, self.imports, self.variables)
         return Evaluated(graph, merge_copies(self.diagnostics), self.values, self.copies, self.paths, self.calls)
 
     def _reuse(self, node: Node, path: ModulePath, before: Evaluated) -> None:
@@ -193,6 +198,10 @@ class _Run:
                 address = parse_provider(node.name)
                 if address in graph.providers:
                     self.providers[address] = graph.providers[address]
+            case "check":
+                self._check(node, path)
+            case "import":
+                self._import(node, path)
             case "module":
                 inside = (*node.module, node.name)
                 called = tuple(found for found in before.paths.get(inside, ()) if found[:-1] == path)
@@ -214,6 +223,10 @@ class _Run:
                 self._provider(node, path)
             case "module":
                 self._call(node, path)
+            case "check":
+                self._check(node, path)
+            case "import":
+                self._import(node, path)
             case _:
                 self._publish(node, path, self._expand(node, path))
 
@@ -288,6 +301,55 @@ class _Run:
             found.append(called)
         self.paths[inside] = (*self.paths.get(inside, ()), *found)
 
+    def _import(self, node: Node, path: ModulePath) -> None:
+        item = next(item for item in self.program.modules[node.module].imports if str(item.target) == node.name)
+        if path:
+            self.diagnostics.error(
+                "Import in a called module",
+                "import blocks stand in the root module; it may import into any.",
+                item.range,
+            )
+            return
+        id = self._value(self.program.expressions[node], _Scope(self, path))
+        if isinstance(id, str):
+            self.imports[item.target] = id
+        else:
+            self.diagnostics.error("Invalid import", f"id is a known text; this is {short_text(id)}.", item.id.range)
+
+    def _check(self, node: Node, path: ModulePath) -> None:
+        """What does not hold is a warning, also what goes wrong while it is worked out."""
+        mistakes = Diagnostics()
+        self._hold(self.program.checks[node], _Scope(self, path), "Check failed", mistakes, known_now=True)
+        shown = str(replace(node, module=()))
+        self.diagnostics.extend(replace(item, severity=Severity.WARNING, address=shown) for item in mistakes)
+
+    def _hold(
+        self,
+        conditions: tuple[CompiledCondition, ...],
+        scope: _Scope,
+        summary: str,
+        mistakes: Diagnostics,
+        known_now: bool = False,
+    ) -> None:
+        """
+        Report each condition that is not true. One that is not known yet is held again after apply.
+
+        Args:
+            known_now: say so where it is not known yet.
+        """
+        for item in conditions:
+            try:
+                verdict, _ = unmark(item.condition.evaluate(scope))
+                if isinstance(verdict, Unknown):
+                    if known_now:
+                        mistakes.error("Check not known yet", "It is held again after apply.", item.range)
+                elif verdict not in (True, "true"):
+                    message, is_sensitive = unmark(item.message.evaluate(scope))
+                    text = message if isinstance(message, str) and not is_sensitive else "Its message is sensitive."
+                    mistakes.error(summary, text, item.range)
+            except EvaluationError as error:
+                mistakes.add(error.diagnostic)
+
     def outputs_of(self, path: ModulePath, name: str) -> Value:
         """What `module.name` is in the module instance at `path`: its outputs, by key where it has copies."""
         static = tuple(step.name for step in path)
@@ -316,10 +378,12 @@ class _Run:
         resource = compiled.resource
         address = ResourceAddress(node.kind, node.name, path)
         dependencies = self._dependencies(node, path)
-        copies = []
+        copies, scopes = [], []
         for key, scope in self._scopes(resource.for_each, resource.count, compiled.copies, path):
             instance_address = address.instance(key)
             mistakes = Diagnostics()
+            scopes.append(scope)
+            self._hold(compiled.preconditions, scope, "Precondition failed", mistakes)
             attributes = evaluate_body(compiled.body, scope, mistakes, stored=True)
             if not compiled.type.provisioned:
                 attributes["id"] = str(instance_address)
@@ -328,7 +392,7 @@ class _Run:
                 ResourceInstance(instance_address, resource, compiled.type, attributes, compiled.provider, dependencies)
             )
         kind = "for_each" if resource.for_each else "count" if resource.count else ""
-        return _Copies(kind, tuple(copies))
+        return _Copies(kind, tuple(copies), tuple(scopes))
 
     def _dependencies(self, node: Node, path: ModulePath) -> tuple[InstanceAddress, ...]:
         """
@@ -336,7 +400,7 @@ class _Run:
         of other modules, every instance.
         """
         found: set[InstanceAddress] = set()
-        for need in self.program.needs[node]:
+        for need in self.program.needs.get(node, ()):
             paths = (path,) if need.module == node.module else self.paths.get(need.module, ())
             found.update(InstanceAddress(need.kind, need.name, None, where) for where in paths)
         return tuple(sorted(found))
@@ -345,10 +409,16 @@ class _Run:
         """Ask what each copy's attributes are, and let references see them."""
         self.copies[path, node] = copies
         seen: dict[InstanceKey, Value] = {}
-        for instance in copies.instances:
+        postconditions = self.program.resources[node].postconditions
+        for instance, scope in zip(copies.instances, copies.scopes, strict=True):
             self.instances[instance.address] = instance
-            seen[instance.address.key] = from_plain(self.value_of(instance))
-        value: Value
+            seen[instance.address.key] = value = from_plain(self.value_of(instance))
+            if postconditions:
+                mistakes = Diagnostics()
+                inside = scope.within(self)
+                inside.own = value
+                self._hold(postconditions, inside, "Postcondition failed", mistakes)
+                self.diagnostics.extend(replace(item, address=str(instance.address)) for item in mistakes)
         match copies.kind:
             case "for_each":
                 value = {str(key): seen[key] for key in sorted(seen, key=str)}

@@ -41,14 +41,15 @@ BinaryOperator = Callable[[Value, Value], Value]
 UNKNOWN_NUMBER = Unknown(NUMBER, not_null=True)
 
 
-def _operand(value: Value, type: Type, index: int) -> Value:
+def _operand(value: Value, type: Type, index: int) -> tuple[Value, bool]:
+    """The operand as one of `type`, and whether it is sensitive."""
     try:
-        converted = convert(value, type)
+        converted, sensitive = unmark(convert(value, type))
     except ConversionError as error:
         raise Fault("Invalid operand", f"This operator needs {type_name(type)}s: {error}.", index) from None
     if isinstance(converted, Null):
         raise Fault("Invalid operand", "This operator cannot work with null.", index)
-    return converted
+    return converted, sensitive
 
 
 def _of_two(
@@ -57,9 +58,8 @@ def _of_two(
     """An operator on two operands of one type: converted, marks carried over, unknown if either is."""
 
     def operate(left: Value, right: Value) -> Value:
-        left, left_sensitive = unmark(left)
-        right, right_sensitive = unmark(right)
-        left, right = _operand(left, type, 0), _operand(right, type, 1)
+        left, left_sensitive = _operand(left, type, 0)
+        right, right_sensitive = _operand(right, type, 1)
         if isinstance(left, Unknown) or isinstance(right, Unknown):
             result: Value = unknown
         else:
@@ -102,17 +102,15 @@ BINARY: dict[str, BinaryOperator] = {
 
 def negate(value: Value) -> Value:
     """`-value`"""
-    value, sensitive = unmark(value)
-    number = _operand(value, NUMBER, 0)
+    number, sensitive = _operand(value, NUMBER, 0)
     assert isinstance(number, Unknown | int | Fraction | float)
     return mark_sensitive(UNKNOWN_NUMBER if isinstance(number, Unknown) else -number, sensitive)
 
 
 def invert(value: Value) -> Value:
     """`!value`"""
-    value, sensitive = unmark(value)
-    truth = _operand(value, BOOL, 0)
-    return mark_sensitive(UNKNOWN_BOOL if isinstance(truth, Unknown) else not truth, sensitive)
+    operand, sensitive = _operand(value, BOOL, 0)
+    return mark_sensitive(UNKNOWN_BOOL if isinstance(operand, Unknown) else not operand, sensitive)
 
 
 def truth(value: Value, what: str) -> tuple[bool | None, bool]:
@@ -122,13 +120,13 @@ def truth(value: Value, what: str) -> tuple[bool | None, bool]:
     Raises:
         Fault: it is null, or neither a bool nor the text of one. `what` names the condition.
     """
-    value, sensitive = unmark(value)
-    if isinstance(value, Null):
+    bare, sensitive = unmark(value)
+    if isinstance(bare, Null):
         raise Fault(f"Invalid {what}", f"The {what} is null; it must be true or false.")
-    if isinstance(value, Unknown):
+    if isinstance(bare, Unknown):
         return None, sensitive
     try:
-        verdict = convert(value, BOOL)
+        verdict, _ = unmark(convert(value, BOOL))
     except ConversionError as error:
         raise Fault(f"Invalid {what}", f"The {what} must be true or false: {error}.") from None
     return (verdict if isinstance(verdict, bool) else None), sensitive
@@ -296,7 +294,7 @@ def _missing(
 ) -> Fault:
     names = list(available)
     shown = ", ".join(quoted(one) for one in names[:10]) + (", ..." if len(names) > 10 else "")
-    there = f" It has the {noun} {shown}." if names else " It is empty."
+    there = f" It has {noun if len(names) > 1 else noun[:-1]} {shown}." if names else " It is empty."
     return Fault(summary, f"{sentence} {quoted(name)}.{did_you_mean(name, names)}{there}", operand)
 
 

@@ -30,6 +30,10 @@ _COLLECTIONS: dict[str, type[ListType] | type[SetType] | type[MapType]] = {
     "set": SetType,
     "map": MapType,
 }
+_OF_ANYTHING = ("list", "map")
+"""What may stand alone, from before types could say what they are of."""
+
+_ELEMENT = "the type of its elements in parentheses, such as {}(string)"
 _STRUCTURES = {
     "object": "the types of its attributes in braces, such as object({ name = string })",
     "tuple": "the types of its elements in brackets, such as tuple([string, number])",
@@ -47,8 +51,11 @@ def _type(node: Expression, diagnostics: Diagnostics) -> Type:
         case ast.Name(name):
             if name in _PRIMITIVES:
                 return _PRIMITIVES[name]
-            if name in _COLLECTIONS:
+            if name in _OF_ANYTHING:
                 return _COLLECTIONS[name](DYNAMIC)
+            if name in _COLLECTIONS:
+                diagnostics.error(_SUMMARY, f'"{name}" needs {_ELEMENT.format(name)}.', node.range)
+                return DYNAMIC
             if name in _STRUCTURES:
                 diagnostics.error(_SUMMARY, f'"{name}" needs {_STRUCTURES[name]}.', node.range)
                 return DYNAMIC
@@ -72,7 +79,7 @@ def _constructed(node: ast.Call, name: str, arguments: tuple[Expression, ...], d
     elif name not in _COLLECTIONS and name not in _STRUCTURES:
         diagnostics.error(_SUMMARY, f'There is no type "{name}(...)".{_suggestion(name)}', node.name_range)
     elif len(arguments) != 1 or node.expand:
-        what = _STRUCTURES.get(name, f"one type in parentheses, that of its elements, such as {name}(string)")
+        what = _STRUCTURES.get(name, _ELEMENT.format(name))
         diagnostics.error(_SUMMARY, f'"{name}" needs {what}.', node.range)
     elif name in _COLLECTIONS:
         return _COLLECTIONS[name](_type(arguments[0], diagnostics))
@@ -90,8 +97,8 @@ def _object(node: ast.Object, diagnostics: Diagnostics) -> ObjectType:
     optional: set[str] = set()
     defaults: dict[str, Value] = {}
     for item in node.items:
-        if not (isinstance(item.key, ast.Literal) and isinstance(item.key.value, str)):
-            diagnostics.error(_SUMMARY, "The name of an attribute must be a word or a plain string.", item.key.range)
+        if not (isinstance(item.key, ast.Literal) and isinstance(item.key.value, str)) or item.key.range.text[0] == '"':
+            diagnostics.error(_SUMMARY, "The name of an attribute is a word without quotes.", item.key.range)
             continue
         name, value = item.key.value, item.value
         if name in attributes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -31,7 +32,7 @@ _BATCH = 1 << 14
 _MAX_DIGITS = 4000
 """More are beyond what Python reads as a number, and far beyond what any value here can mean."""
 
-_ITEM = re.compile(r"[A-Za-z_][^\n]*[={]")
+_NAME_START = re.compile(r"[^\W\d]")
 _EXPONENT = re.compile(r"[eE]([+-]?\d+)")
 
 
@@ -93,6 +94,7 @@ class _Adapter:
         self.diagnostics = scanned.diagnostics
         self.base = 0
         self.depth = 0
+        self._repeated: dict[str, Tree | None] = {}
         self._by_rule: dict[str, Callable[[Tree], ast.Expression]] = {
             "identifier": self._identifier,
             "literal_value": self._literal_value,
@@ -125,14 +127,24 @@ class _Adapter:
             if diagnostic.subject is not None and starts
         }
         self._broken = broken
+        shapes = Counter(self._shape(start) for start in starts if start not in broken)
+        self._repeated = {shape: None for shape, count in shapes.items() if count > 1}
         batch: list[int] = []
         for start in starts:
-            if batch and (start in broken or start - batch[0] > _BATCH):
+            alone = start in broken or self._shape(start) in self._repeated
+            if batch and (alone or start - batch[0] > _BATCH):
                 yield from self._batch(batch)
                 batch = []
             if start not in broken:
                 batch.append(start)
+                if alone:
+                    yield from self._batch(batch)
+                    batch = []
         yield from self._batch(batch)
+
+    def _shape(self, start: int) -> str:
+        """The masked text of an item. It decides the tree, and blocks that differ only in their strings share it."""
+        return self.masked[start : self._ends[start]]
 
     def _batch(self, batch: list[int]) -> Iterator[ast.Argument | ast.Block]:
         """The items that begin at the offsets of `batch`, which follow each other."""
@@ -159,10 +171,10 @@ class _Adapter:
             yield from self._batch([start])
 
     def _continues_broken(self, start: int) -> bool:
-        """Whether the item is most likely a part of the broken one before: its first line neither sets nor opens."""
+        """Whether the item is a line that no name begins, after a broken one: most likely a part of that."""
         starts = self.scanned.items
         index = bisect_right(starts, start) - 1
-        return index > 0 and starts[index - 1] in self._broken and not _ITEM.match(self.masked, start)
+        return index > 0 and starts[index - 1] in self._broken and not _NAME_START.match(self.text, start)
 
     def whole_expression(self) -> ast.Expression | None:
         items = self.scanned.items
@@ -203,7 +215,12 @@ class _Adapter:
 
         self.base = base
         self.depth = 0
-        return parses_to_tree(text).children[0]
+        tree = self._repeated.get(text)
+        if tree is None:
+            tree = parses_to_tree(text).children[0]
+            if text in self._repeated:
+                self._repeated[text] = tree
+        return tree
 
     def _refuse(self, error: Any, start: int) -> None:
         position = min(max(self.base + (error.pos_in_stream or 0), start), len(self.text))

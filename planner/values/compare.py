@@ -87,8 +87,8 @@ def equal(left: Value, right: Value) -> bool | Unknown:
 
 def _equal_part(left: Value, right: Value) -> bool | Unknown:
     kind, other = type(left), type(right)
-    if kind is str or kind is bool:
-        return kind is other and left == right
+    if kind is other and (kind is str or kind is bool):
+        return left == right
     match left, right:
         case (Unknown(), _) | (_, Unknown()):
             return UNKNOWN_BOOL
@@ -97,7 +97,7 @@ def _equal_part(left: Value, right: Value) -> bool | Unknown:
         case (Null(), _) | (_, Null()):
             return False
         case (int() | Fraction() | float(), int() | Fraction() | float()):
-            return other is not bool and left == right
+            return (kind is bool) is (other is bool) and left == right
         case (tuple(), tuple()):
             return len(left) == len(right) and _all_equal(zip(left, right, strict=True))
         case (dict(), dict()):

@@ -71,8 +71,8 @@ def convert(value: Value, type: Type) -> Value:
     if isinstance(type, PrimitiveType):
         return _to_primitive(value, type)
     match value:
-        case Sensitive(inner):
-            return mark_sensitive(convert(inner, type))
+        case Sensitive():
+            return _convert_sensitive(value, type)
         case Unknown():
             return _convert_unknown(value, type)
         case Null(source):
@@ -127,13 +127,21 @@ def _to_primitive(value: Value, type: PrimitiveType) -> Value:
                 return value
             if name == "string":
                 return number_text(value)
-        case Sensitive(inner):
-            return mark_sensitive(_to_primitive(inner, type))
+        case Sensitive():
+            return _convert_sensitive(value, type)
         case Unknown():
             return _convert_unknown(value, type)
         case Null(source):
             return Null(_converted_type(source, type))
     raise _mismatch(value, type)
+
+
+def _convert_sensitive(value: Sensitive, type: Type) -> Value:
+    try:
+        return mark_sensitive(convert(value.value, type))
+    except ConversionError:
+        # What the error says of the value, and where in it, may be the secret itself.
+        raise ConversionError(f"{required(type)} is required, and the sensitive value does not convert to it") from None
 
 
 def _convert_unknown(value: Unknown, type: Type) -> Unknown:

@@ -97,7 +97,13 @@ def lookup(items: Value, key: str, *default: Value) -> Value:
         return found[key]
     if default:
         return default[0]
-    raise CallFault(f"there is no element with the key {quoted(key)}, and no default.{did_you_mean(key, found)}"[:-1])
+    raise CallFault(
+        f"there is no element with the key {quoted(key)}, and no default{_further(did_you_mean(key, found))}"
+    )
+
+
+def _further(suggestion: str) -> str:
+    return f".{suggestion}" if suggestion else ""
 
 
 @FUNCTIONS.add(

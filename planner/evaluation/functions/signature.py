@@ -7,7 +7,7 @@ unless its parameters say that it deals with these itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
@@ -15,7 +15,7 @@ from fractions import Fraction
 from planner.evaluation.errors import Fault
 from planner.values.codec import normalized
 from planner.values.convert import ConversionError, convert, type_of
-from planner.values.marks import Sensitive, Unknown, is_wholly_known, mark_sensitive, unmark, unmark_deep
+from planner.values.marks import Sensitive, Unknown, has_sensitive, is_wholly_known, mark_sensitive, unmark, unmark_deep
 from planner.values.types import (
     BOOL,
     DYNAMIC,
@@ -171,11 +171,11 @@ class Function:
         try:
             result = self._unknown_result(values) if unknown else self.body(*values)
         except ArgumentFault as fault:
-            raise self._argument_fault(fault.index, str(fault)) from None
+            raise self._argument_fault(fault.index, _hidden(str(fault), arguments)) from None
         except CallFault as fault:
-            raise Fault("Error in function call", f"{self.name}() failed: {fault}.") from None
+            raise self._call_fault(_hidden(str(fault), arguments)) from None
         except RecursionError:
-            raise Fault("Error in function call", f"{self.name}() failed: the value is nested too deeply.") from None
+            raise self._call_fault("the value is nested too deeply") from None
         if type(result) is str:
             result = normalized(result)
         return mark_sensitive(result, sensitive)
@@ -190,7 +190,7 @@ class Function:
         try:
             value = convert(argument, parameter.type)
         except ConversionError as error:
-            raise self._argument_fault(index, str(error)) from None
+            raise self._argument_fault(index, _hidden(str(error), (mark_sensitive(argument, marked),))) from None
         if isinstance(value, Sensitive) and parameter.sensitive is not Takes.ALL:
             # A set made of sensitive elements is sensitive as a whole.
             value, marked = value.value, True
@@ -203,7 +203,11 @@ class Function:
 
     def _argument_fault(self, index: int, message: str) -> Fault:
         name = self.parameter(index).name
-        return Fault(INVALID_ARGUMENT, f'Invalid value for the parameter "{name}" of {self.name}(): {message}.', index)
+        detail = _sentence(f'Invalid value for the parameter "{name}" of {self.name}(): {message}')
+        return Fault(INVALID_ARGUMENT, detail, index)
+
+    def _call_fault(self, message: str) -> Fault:
+        return Fault("Error in function call", _sentence(f"{self.name}() failed: {message}"))
 
     def _unknown_result(self, values: Sequence[Value]) -> Value:
         result = self.returns(*values) if callable(self.returns) else self.returns
@@ -215,6 +219,15 @@ def _known_enough(value: Value, taken: Takes) -> bool:
         return True
     inner = value.value if isinstance(value, Sensitive) else value
     return not isinstance(inner, Unknown) and (taken is Takes.PARTS or is_wholly_known(inner))
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else text + "."
+
+
+def _hidden(message: str, arguments: Iterable[Value]) -> str:
+    """The message of a fault, unless an argument is sensitive: what is wrong with it may be the secret itself."""
+    return "what is wrong is not shown, since the value is sensitive" if any(map(has_sensitive, arguments)) else message
 
 
 _KINDS: dict[type, type[Type]] = {
