@@ -136,7 +136,7 @@ def _private(path: str, flags: int) -> int:
 @cache
 def _version() -> bytes:
     """Tells trees apart that other code has made: of the modules that make them, and of the fields of the nodes."""
-    makers = ("ast.py", "scanner.py", "parser.py", "templates.py")
+    makers = ("adapter.py", "ast.py", "masked.py", "parser.py", "scanner.py", "templates.py")
     digest = hashlib.blake2b(digest_size=16)
     for maker in makers:
         digest.update((Path(__file__).parent / maker).read_bytes())
