@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.addresses import InstanceAddress
-from planner.config.loader import Parse, find_sources, load_module
+from planner.config.loader import Parse, find_sources, load_module, remote_calls
 from planner.config.model import Module
 from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source
@@ -27,8 +27,10 @@ from planner.errors import InvalidConfiguration, StateLocked
 from planner.evaluation.evaluator import Evaluator
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer, ignore
+from planner.planning.adoption import pools_of, read_data
 from planner.planning.builder import Changes, PlanRequest, build_plan
 from planner.planning.plan import Plan
+from planner.planning.refresh import refresh
 from planner.plugins import OpenProviders, open_store, provider_definition
 from planner.resources.volume import visible
 from planner.state.model import Attributes, OutputValue, RecordedObject, Run, Snapshot
@@ -75,13 +77,19 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """`result` is None when there was nothing to do."""
+    """
+    Attributes:
+        result: None when there was nothing to do.
+        diagnostics: checks and postconditions that do not hold now.
+    """
 
     result: ExecutionResult | None
     outputs: Mapping[str, OutputValue]
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
 
     @property
     def complete(self) -> bool:
+        """Every step was done."""
         return self.result is None or not (self.result.failed or self.result.skipped)
 
 
@@ -100,11 +108,34 @@ def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = Non
     return Project(directory, module, given, _evaluator(directory, module, given, planning=True), diagnostics)
 
 
+def fetch_modules(directory: Path, inputs: Inputs) -> tuple[Project, int]:
+    """
+    Load a project, fetching the modules that come from elsewhere, also those that fetched ones call.
+
+    Returns:
+        the project, and how many repositories were fetched.
+    """
+    from planner.fetching import fetch
+
+    fetched = 0
+    while True:
+        project = load(directory, inputs)
+        mistakes = Diagnostics()
+        new = sum(fetch(call, directory, mistakes) for call in remote_calls(project.module))
+        fetched += new
+        if mistakes.has_errors:
+            raise InvalidConfiguration(mistakes)
+        if not new:
+            return project, fetched
+
+
 def validate(project: Project) -> Diagnostics:
     """All that can be told without any provider, without the state, and without values for required variables."""
     diagnostics = Diagnostics(list(project.diagnostics))
     diagnostics.extend(project.evaluator.diagnostics)
-    evaluated = project.evaluator.evaluate(lambda instance: instance.attributes, without_inputs=True)
+    evaluated = project.evaluator.evaluate(
+        lambda instance: instance.attributes, without_inputs=True, without_copies=True
+    )
     diagnostics.extend(evaluated.diagnostics)
     _, mistakes = open_store(project.module.settings, project.directory)
     diagnostics.extend(mistakes)
@@ -199,8 +230,11 @@ def apply(
             run, plan.steps, snapshot.objects, providers, store, observer, parallelism=parallelism, stop=stop
         )
         applied = Applied(result, snapshot.outputs)
-        if applied.complete:
-            applied = replace(applied, outputs=_final_outputs(project, plan, result.objects))
+        if applied.complete and plan.operation == "destroy":
+            applied = replace(applied, outputs={})
+        elif applied.complete and project.evaluator.program.has_aftermath:
+            outputs, mistakes = _aftermath(project, result.objects, providers, observer)
+            applied = replace(applied, outputs=outputs, diagnostics=mistakes)
         summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
         store.finish(replace(run, finished=_now(), summary=summary), applied.outputs)
         return applied
@@ -298,25 +332,37 @@ def _tell(found: Recovery, observer: Observer) -> None:
         observer(finding)
 
 
-def _final_outputs(
-    project: Project, plan: Plan, objects: Mapping[InstanceAddress, RecordedObject]
-) -> Mapping[str, OutputValue]:
-    """Outputs with the values that only apply knew."""
-    if plan.operation == "destroy" or not project.module.outputs:
-        return {}
+def _aftermath(
+    project: Project,
+    objects: Mapping[InstanceAddress, RecordedObject],
+    providers: OpenProviders,
+    observer: Observer,
+) -> tuple[Mapping[str, OutputValue], Diagnostics]:
+    """Outputs with the values that only apply knew; checks and postconditions held against what is there now."""
     evaluator = _evaluator(project.directory, project.module, project.given, planning=False)
+    data: Mapping[str, Attributes] = {}
 
     def as_recorded(instance: ResourceInstance) -> Attributes:
+        if instance.is_data:
+            return data.get(str(instance.address), instance.attributes)
         object = objects.get(instance.address)
         if object is None:
             return instance.attributes
         return visible(object.attributes) if instance.type.provisioned else object.attributes
 
     evaluated = evaluator.evaluate(as_recorded)
-    return {
+    mistakes = Diagnostics()
+    sources = [instance for instance in evaluated.graph.instances.values() if instance.is_data]
+    if sources:
+        actual, mistakes = refresh(pools_of(sources, objects), (), providers, observer)
+        data = read_data(sources, actual, mistakes)
+        evaluated = evaluator.evaluate(as_recorded)
+    mistakes.extend(evaluated.diagnostics)
+    outputs = {
         name: OutputValue(None if isinstance(output.value, Unknown) else output.value, output.sensitive)
         for name, output in evaluated.graph.outputs.items()
     }
+    return outputs, mistakes
 
 
 def _new_run() -> str:

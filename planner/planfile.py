@@ -112,9 +112,9 @@ def refuse_stale(plan: Plan, snapshot: Snapshot) -> None:
         )
     moved = []
     for change in plan.changes:
-        if change.action is Action.NO_OP:
+        if change.is_empty:
             continue
-        object = snapshot.objects.get(change.address)
+        object = snapshot.objects.get(change.previous or change.address)
         if object is None and change.revision is not None:
             moved.append(f"{change.address} is not recorded any more")
         elif object is not None and change.revision is None:
@@ -192,6 +192,9 @@ def _change_json(change: Change) -> dict[str, Any]:
         "assignment": _assignment_json(change.assignment) if change.assignment else None,
         "revision": change.revision,
         "holds_data": change.holds_data,
+        "previous": str(change.previous) if change.previous else None,
+        "importing": change.importing,
+        "recorded_anew": change.recorded_anew,
     }
 
 
@@ -209,6 +212,9 @@ def _change_from(data: Mapping[str, Any]) -> Change:
         assignment=_assignment_from(data["assignment"]) if data["assignment"] else None,
         revision=data["revision"],
         holds_data=data["holds_data"],
+        previous=parse_instance(data["previous"]) if data["previous"] else None,
+        importing=data["importing"],
+        recorded_anew=data["recorded_anew"],
     )
 
 

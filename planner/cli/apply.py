@@ -126,7 +126,8 @@ def _run(project: operations.Project, plan: Plan, parallelism: int, planning: Pl
         if isinstance(watch, JsonLines) and applied.complete:
             watch.finish(applied.outputs)
     terminal.applied(plan, applied)
-    return EXIT_OK if applied.complete else EXIT_ERROR
+    terminal.diagnostics(applied.diagnostics)
+    return EXIT_OK if applied.complete and not applied.diagnostics.has_errors else EXIT_ERROR
 
 
 def _approve(plan: Plan, auto_approve: bool, allow_data_loss: bool, can_ask: bool, terminal: Terminal) -> None:

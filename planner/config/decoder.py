@@ -5,36 +5,57 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from planner.addresses import ProviderAddress
+from planner.addresses import AddressError, InstanceAddress, ProviderAddress, parse_instance
 from planner.config.content import Shape, check_body, check_labels, no_doubles
 from planner.config.model import (
+    Check,
+    Condition,
+    Import,
     Lifecycle,
     Local,
     Module,
     ModuleCall,
+    Moved,
     Output,
     ProviderBlock,
+    Removed,
     Resource,
     Settings,
-    Validation,
     Variable,
 )
 from planner.diagnostics import Diagnostics, Source, SourceRange, did_you_mean
-from planner.resources.catalog import PROVIDED, RESOURCE_TYPES
+from planner.resources.catalog import DATA_TYPES, PROVIDED, RESOURCE_TYPES
 from planner.syntax import ast
 
 _SETTINGS = Shape(("required_version",), blocks={"backend": 1})
 _VARIABLE = Shape(("type", "default", "description", "sensitive", "nullable"), blocks={"validation": 0})
-_VALIDATION = Shape(("condition", "error_message"), required=("condition", "error_message"))
 _OUTPUT = Shape(("value", "description", "sensitive", "depends_on"), required=("value",))
 _MODULE_ARGUMENTS = ("source", "version", "providers", "count", "for_each", "depends_on")
-_LIFECYCLE = Shape(("prevent_destroy",))
+_CONDITION = Shape(("condition", "error_message"), required=("condition", "error_message"))
+_LIFECYCLE = Shape(
+    ("prevent_destroy", "ignore_changes", "replace_triggered_by"), blocks={"precondition": 0, "postcondition": 0}
+)
+_CHECK = Shape((), blocks={"assert": 0})
+_MOVED = Shape(("from", "to"), required=("from", "to"))
+_REMOVED = Shape(("from",), required=("from",), blocks={"lifecycle": 0})
+_IMPORT = Shape(("to", "id"), required=("to", "id"))
 META_ARGUMENTS = ("count", "for_each", "depends_on")
 """What every resource block takes besides its own arguments; `provider` only where the type has one."""
 
-_TOP_LEVEL = {"lunform": 0, "variable": 1, "locals": 0, "output": 1, "provider": 1, "module": 1} | dict.fromkeys(
-    RESOURCE_TYPES, 1
-)
+_TOP_LEVEL = {
+    "lunform": 0,
+    "variable": 1,
+    "locals": 0,
+    "output": 1,
+    "provider": 1,
+    "module": 1,
+    "data": 2,
+    "check": 1,
+    "moved": 0,
+    "removed": 0,
+    "import": 0,
+} | dict.fromkeys(RESOURCE_TYPES, 1)
+"""Blocks of a file, and how many labels each takes."""
 _FILE = Shape((), blocks=_TOP_LEVEL)
 
 
@@ -63,6 +84,11 @@ class _Decoder:
         self.providers: list[ProviderBlock] = []
         self.resources: list[Resource] = []
         self.calls: list[ModuleCall] = []
+        self.data: list[Resource] = []
+        self.checks: list[Check] = []
+        self.moved: list[Moved] = []
+        self.removed: list[Removed] = []
+        self.imports: list[Import] = []
 
     def file(self, body: ast.Body) -> None:
         for argument in body.arguments:
@@ -106,6 +132,16 @@ class _Decoder:
                 self.provider(block)
             case "module":
                 self.call(block)
+            case "data":
+                self.data_source(block)
+            case "check":
+                self.check(block)
+            case "moved":
+                self.move(block)
+            case "removed":
+                self.remove(block)
+            case "import":
+                self.import_(block)
             case _:
                 self.resources.append(self.resource(block))
 
@@ -120,6 +156,10 @@ class _Decoder:
         unique([(f"provider {v.address}", v.range) for v in self.providers], "provider configuration")
         unique([(f"{v.type}.{v.name}", v.range) for v in self.resources], "resource")
         unique([(f'module "{v.name}"', v.range) for v in self.calls], "module call")
+        unique([(f"data.{v.type}.{v.name}", v.range) for v in self.data], "data source")
+        unique([(f'check "{v.name}"', v.range) for v in self.checks], "check")
+        unique([(f"moved from {v.source}", v.range) for v in self.moved], "moved block")
+        unique([(f"import to {v.target}", v.range) for v in self.imports], "import block")
         return Module(
             directory=directory,
             settings=self.settings[0] if self.settings else Settings(),
@@ -128,7 +168,12 @@ class _Decoder:
             outputs={v.name: v for v in self.outputs},
             providers={v.address: v for v in self.providers},
             resources={(v.type, v.name): v for v in self.resources},
+            data={(v.type, v.name): v for v in self.data},
             calls={v.name: v for v in self.calls},
+            checks={v.name: v for v in self.checks},
+            moved=tuple(self.moved),
+            removed=tuple(self.removed),
+            imports=tuple(self.imports),
         )
 
     def lunform(self, block: ast.Block) -> None:
@@ -173,12 +218,6 @@ class _Decoder:
         owner = f'variable "{label.text}"'
         check_body(block.body, _VARIABLE, owner, block.header_range, self.diagnostics)
         body = block.body
-        validations = []
-        for validation in body.blocks_of("validation"):
-            check_body(validation.body, _VALIDATION, f"validation of {owner}", validation.type_range, self.diagnostics)
-            condition, message = validation.body.argument("condition"), validation.body.argument("error_message")
-            if condition and message:
-                validations.append(Validation(condition.value, message.value, validation.range))
         type, default = body.argument("type"), body.argument("default")
         return Variable(
             name=label.text,
@@ -187,7 +226,7 @@ class _Decoder:
             description=self.text(body.argument("description"), ""),
             sensitive=self.flag(body.argument("sensitive"), False),
             nullable=self.flag(body.argument("nullable"), True),
-            validations=tuple(validations),
+            validations=self.conditions(body, "validation"),
             range=block.header_range,
         )
 
@@ -209,9 +248,16 @@ class _Decoder:
 
     def provider(self, block: ast.Block) -> None:
         alias = block.body.argument("alias")
-        body = _without(block.body, ("alias",), ())
+        for_each = block.body.argument("for_each")
+        body = _without(block.body, ("alias", "for_each"), ())
         address = ProviderAddress(block.labels[0].text, self.text(alias, "") or None)
-        self.providers.append(ProviderBlock(address, body, block.header_range))
+        if for_each is not None and address.alias is None:
+            self.diagnostics.error(
+                "Missing required argument",
+                "A provider with for_each needs an alias, by which its copies are called.",
+                for_each.name_range,
+            )
+        self.providers.append(ProviderBlock(address, body, for_each.value if for_each else None, block.header_range))
 
     def call(self, block: ast.Block) -> None:
         body, name = block.body, block.labels[0].text
@@ -288,7 +334,8 @@ class _Decoder:
             count=count,
             for_each=for_each,
             depends_on=self.references(body.argument("depends_on")),
-            provider=self.provider_reference(provider.value) if provider else None,
+            provider=self.provider_reference(_unkeyed(provider.value)) if provider else None,
+            provider_key=provider.value.key if provider and isinstance(provider.value, ast.Index) else None,
             provider_range=provider.value.range if provider else None,
             lifecycle=self.lifecycle(body),
             range=block.header_range,
@@ -299,8 +346,138 @@ class _Decoder:
         no_doubles([("The lifecycle block", b.header_range) for b in blocks], "lifecycle block", self.diagnostics)
         if not blocks:
             return Lifecycle()
-        check_body(blocks[0].body, _LIFECYCLE, "lifecycle", blocks[0].type_range, self.diagnostics)
-        return Lifecycle(self.flag(blocks[0].body.argument("prevent_destroy"), False))
+        inner = blocks[0].body
+        if (unable := inner.argument("create_before_destroy")) is not None:
+            self.diagnostics.error(
+                "Unsupported argument",
+                "A volume cannot be created before the one that it replaces is destroyed: both would be attached to the"
+                " same VM under one address. Declare a second volume, copy the data, then remove the first.",
+                unable.name_range,
+            )
+            inner = _without(inner, ("create_before_destroy",), ())
+        check_body(inner, _LIFECYCLE, "lifecycle", blocks[0].type_range, self.diagnostics)
+        return Lifecycle(
+            prevent_destroy=self.flag(inner.argument("prevent_destroy"), False),
+            ignore_changes=self.ignored(inner.argument("ignore_changes")),
+            replace_triggered_by=self.references(inner.argument("replace_triggered_by")),
+            preconditions=self.conditions(inner, "precondition"),
+            postconditions=self.conditions(inner, "postcondition"),
+        )
+
+    def ignored(self, argument: ast.Argument | None) -> tuple[str, ...] | None:
+        """Names of arguments; None for `all`."""
+        if argument is None:
+            return ()
+        if isinstance(argument.value, ast.Name) and argument.value.name == "all":
+            return None
+        names = []
+        for item in argument.value.items if isinstance(argument.value, ast.Tuple) else (argument.value,):
+            if isinstance(item, ast.Name):
+                names.append(item.name)
+            else:
+                self.diagnostics.error(
+                    "Invalid ignore_changes",
+                    "Write the names of arguments, without quotes: ignore_changes = [size, attach]; or the word all.",
+                    item.range,
+                )
+        return tuple(names)
+
+    def conditions(self, body: ast.Body, type: str) -> tuple[Condition, ...]:
+        found = []
+        for block in body.blocks_of(type):
+            check_body(block.body, _CONDITION, type, block.type_range, self.diagnostics)
+            condition, message = block.body.argument("condition"), block.body.argument("error_message")
+            if condition and message:
+                found.append(Condition(condition.value, message.value, condition.value.range))
+        return tuple(found)
+
+    def data_source(self, block: ast.Block) -> None:
+        type, name = block.labels
+        if type.text not in DATA_TYPES:
+            self.diagnostics.error(
+                "Unsupported data source",
+                f'There is no data source "{type.text}"; there are {", ".join(DATA_TYPES)}.'
+                f"{did_you_mean(type.text, DATA_TYPES)}",
+                type.range,
+            )
+            return
+        count, for_each = self.copies(block.body)
+        self.data.append(
+            Resource(
+                type=type.text,
+                name=name.text,
+                body=_without(block.body, META_ARGUMENTS, ()),
+                count=count,
+                for_each=for_each,
+                depends_on=self.references(block.body.argument("depends_on")),
+                provider=None,
+                provider_key=None,
+                provider_range=None,
+                lifecycle=Lifecycle(),
+                range=block.header_range,
+            )
+        )
+
+    def check(self, block: ast.Block) -> None:
+        name = block.labels[0].text
+        check_body(block.body, _CHECK, f'check "{name}"', block.header_range, self.diagnostics)
+        self.checks.append(Check(name, self.conditions(block.body, "assert"), block.header_range))
+
+    def move(self, block: ast.Block) -> None:
+        check_body(block.body, _MOVED, "moved", block.type_range, self.diagnostics)
+        source, target = (self.address(block.body.argument(name)) for name in ("from", "to"))
+        if source is None or target is None:
+            return
+        if (source.type == "module") != (target.type == "module") or (
+            source.type != "module" and source.type != target.type
+        ):
+            self.diagnostics.error(
+                "Moved to another type", f"A {source.type} cannot become a {target.type}.", block.header_range
+            )
+            return
+        self.moved.append(Moved(source, target, block.header_range))
+
+    def remove(self, block: ast.Block) -> None:
+        check_body(block.body, _REMOVED, "removed", block.type_range, self.diagnostics)
+        destroy = True
+        for inner in block.body.blocks_of("lifecycle"):
+            check_body(inner.body, Shape(("destroy",)), "lifecycle", inner.type_range, self.diagnostics)
+            destroy = self.flag(inner.body.argument("destroy"), True)
+        source = self.address(block.body.argument("from"))
+        if source is not None:
+            self.removed.append(Removed(source, destroy, block.header_range))
+
+    def import_(self, block: ast.Block) -> None:
+        check_body(block.body, _IMPORT, "import", block.type_range, self.diagnostics)
+        target, id = self.address(block.body.argument("to")), block.body.argument("id")
+        if target is None or id is None:
+            return
+        if target.type != "volume":
+            self.diagnostics.error(
+                "Unsupported import",
+                f"Only volumes are imported; a {target.type} is only recorded, so its block is enough.",
+                block.header_range,
+            )
+            return
+        self.imports.append(Import(target, id.value, block.header_range))
+
+    def address(self, argument: ast.Argument | None) -> InstanceAddress | None:
+        """An address within this module: of a resource, of one of its copies, or (as type "module") of a call."""
+        if argument is None:
+            return None
+        text = "".join(argument.value.range.text.split())
+        try:
+            if text.startswith("module.") and text.count(".") == 1:
+                path = parse_instance(text + ".volume.x").module
+                return InstanceAddress("module", path[-1].name, path[-1].key, path[:-1])
+            return parse_instance(text)
+        except AddressError:
+            self.diagnostics.error(
+                "Invalid address",
+                'Write an address without quotes: volume.db, volume.db["a"], module.east, module.east.volume.db.',
+                argument.value.range,
+            )
+            return None
 
     def provider_reference(self, value: ast.Expression) -> ProviderAddress | None:
         match value:
@@ -344,6 +521,11 @@ class _Decoder:
             return argument.value.value
         self.diagnostics.error("Unsuitable value", f'"{argument.name}" must be true or false.', argument.value.range)
         return default
+
+
+def _unkeyed(value: ast.Expression) -> ast.Expression:
+    """`tgt.site` of `tgt.site["east"]`: which copy is meant is an expression of its own."""
+    return value.target if isinstance(value, ast.Index) else value
 
 
 def _without(body: ast.Body, arguments: Sequence[str], blocks: Sequence[str]) -> ast.Body:

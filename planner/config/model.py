@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from planner.addresses import ProviderAddress
+from planner.addresses import InstanceAddress, ProviderAddress
 from planner.diagnostics import Source, SourceRange
 from planner.syntax import ast
 
 
 @dataclass(frozen=True, slots=True)
-class Validation:
-    """A rule on a variable: `condition` must be true, else `error_message` is the diagnostic."""
+class Condition:
+    """A validation, pre- or postcondition, or assertion: where `condition` is false, `error_message` says why."""
 
     condition: ast.Expression
     error_message: ast.Expression
@@ -31,7 +31,7 @@ class Variable:
     description: str
     sensitive: bool
     nullable: bool
-    validations: tuple[Validation, ...]
+    validations: tuple[Condition, ...]
     range: SourceRange
 
 
@@ -54,14 +54,63 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class ProviderBlock:
+    """`for_each` makes a configuration for each key of one alias."""
+
     address: ProviderAddress
     body: ast.Body
+    for_each: ast.Expression | None
     range: SourceRange
 
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
+    """
+    Attributes:
+        ignore_changes: arguments that are left as they are, or None for all of them.
+        replace_triggered_by: references; a change of any replaces the instance.
+    """
+
     prevent_destroy: bool = False
+    ignore_changes: tuple[str, ...] | None = ()
+    replace_triggered_by: tuple[ast.Expression, ...] = ()
+    preconditions: tuple[Condition, ...] = ()
+    postconditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`check "name" { assert { ... } }`: what does not hold is a warning."""
+
+    name: str
+    assertions: tuple[Condition, ...]
+    range: SourceRange
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What is recorded at `source` is from now on at `target`: addresses within the module that says so."""
+
+    source: InstanceAddress
+    target: InstanceAddress
+    range: SourceRange
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What is recorded at `source` goes from the record; from its system, too, only where `destroy`."""
+
+    source: InstanceAddress
+    destroy: bool
+    range: SourceRange
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A volume that the array has already becomes `target`; `id` is the array's id of it, or its name."""
+
+    target: InstanceAddress
+    id: ast.Expression
+    range: SourceRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +121,7 @@ class Resource:
     Attributes:
         body: its own arguments and blocks, without those that every resource has.
         provider: the provider that it names; None where it names none.
+        provider_key: which copy of it, where its block has for_each.
         range: its header, `volume "db"`.
     """
 
@@ -82,6 +132,7 @@ class Resource:
     for_each: ast.Expression | None
     depends_on: tuple[ast.Expression, ...]
     provider: ProviderAddress | None
+    provider_key: ast.Expression | None
     provider_range: SourceRange | None
     lifecycle: Lifecycle
     range: SourceRange
@@ -131,5 +182,10 @@ class Module:
     outputs: Mapping[str, Output] = field(default_factory=dict)
     providers: Mapping[ProviderAddress, ProviderBlock] = field(default_factory=dict)
     resources: Mapping[tuple[str, str], Resource] = field(default_factory=dict)
+    data: Mapping[tuple[str, str], Resource] = field(default_factory=dict)
     calls: Mapping[str, ModuleCall] = field(default_factory=dict)
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    moved: tuple[Moved, ...] = ()
+    removed: tuple[Removed, ...] = ()
+    imports: tuple[Import, ...] = ()
     sources: tuple[Source, ...] = ()

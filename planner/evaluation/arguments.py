@@ -6,7 +6,7 @@ What comes out is plain data: sizes in canonical text, references as the `id` of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,7 @@ from planner.diagnostics import Diagnostic, Diagnostics, Severity, SourceRange, 
 from planner.evaluation.compiler import Compiled, compile_expression
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
+from planner.evaluation.operators import pairs
 from planner.evaluation.scope import Scope
 from planner.resources.schema import Argument, NestedBlock, Unit
 from planner.syntax import ast
@@ -47,7 +48,17 @@ class CompiledBody:
 
     arguments: tuple[CompiledArgument, ...]
     absent: Mapping[str, Any]
-    blocks: Mapping[NestedBlock, tuple[CompiledBody, ...]]
+    blocks: Mapping[NestedBlock, tuple[CompiledBody | CompiledDynamic, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledDynamic:
+    """`dynamic "attach" { for_each = ...  content { ... } }`: a body for each element, which `iterator` names."""
+
+    for_each: Compiled
+    iterator: str
+    content: CompiledBody
+    range: SourceRange
 
 
 def compile_body(
@@ -72,26 +83,39 @@ def compile_body(
     shape = Shape(
         arguments=[*by_name, *extra],
         required=[argument.name for argument in arguments if argument.required],
-        blocks=dict.fromkeys((block.type for block in blocks), 0),
+        blocks=dict.fromkeys((block.type for block in blocks), 0) | ({"dynamic": 1} if blocks else {}),
         attributes=[argument.name for argument in arguments if not argument.settable],
     )
     check_body(body, shape, owner, owner_range, diagnostics)
-    nested = {}
+    nested: dict[NestedBlock, tuple[CompiledBody | CompiledDynamic, ...]] = {}
     for block in blocks:
-        bodies = list(body.blocks_of(block.type))
-        if len(bodies) > 1 and not block.repeated:
+        found: list[CompiledBody | CompiledDynamic] = []
+        for inner in body.blocks:
+            inside = f"{block.type} of {owner}"
+            if inner.type == block.type:
+                found.append(
+                    compile_body(inner.body, block.arguments, (), inside, inner.type_range, (), functions, diagnostics)
+                )
+            elif inner.type == "dynamic" and inner.labels and inner.labels[0].text == block.type:
+                dynamic = _compile_dynamic(inner, block, inside, functions, diagnostics)
+                found.extend([dynamic] if dynamic else [])
+        if len(found) > 1 and not block.repeated:
+            first, second, *_ = [inner for inner in body.blocks if inner.type == block.type]
             diagnostics.error(
                 "Duplicate block",
                 f'{owner} takes one "{block.type}" block.',
-                bodies[1].type_range,
-                related=(("the first one", bodies[0].type_range),),
+                second.type_range,
+                related=(("the first one", first.type_range),),
             )
-        nested[block] = tuple(
-            compile_body(
-                b.body, block.arguments, (), f"{block.type} of {owner}", b.type_range, (), functions, diagnostics
+        nested[block] = tuple(found)
+    for inner in body.blocks_of("dynamic"):
+        if blocks and inner.labels and inner.labels[0].text not in {block.type for block in blocks}:
+            known = [block.type for block in blocks]
+            diagnostics.error(
+                "Unsupported block",
+                f'{owner} has no block "{inner.labels[0].text}".{did_you_mean(inner.labels[0].text, known)}',
+                inner.labels[0].range,
             )
-            for b in bodies
-        )
     compiled = []
     for given in body.arguments:
         if (argument := by_name.get(given.name)) is not None:
@@ -124,9 +148,81 @@ def evaluate_body(body: CompiledBody, scope: Scope, diagnostics: Diagnostics, st
             diagnostics.error("Unsuitable value", error.detail, item.range)
             values[argument.name] = UNKNOWN
     for block, bodies in body.blocks.items():
-        nested = tuple(evaluate_body(inner, scope, diagnostics, stored) for inner in bodies)
+        nested = tuple(
+            evaluate_body(content, inside, diagnostics, stored)
+            for inner in bodies
+            for content, inside in _expanded(inner, scope, diagnostics)
+        )
         values[block.type] = nested if block.repeated else (nested[0] if nested else None)
     return values
+
+
+_DYNAMIC = Shape(("for_each", "iterator"), required=("for_each",), blocks={"content": 0})
+
+
+def iterator_of(block: ast.Block) -> str:
+    """What the elements of a `dynamic` block are called in its content: its `iterator`, or its label."""
+    given = block.body.argument("iterator")
+    if given is not None and isinstance(given.value, ast.Name):
+        return given.value.name
+    return block.labels[0].text if block.labels else ""
+
+
+def _compile_dynamic(
+    block: ast.Block, made: NestedBlock, owner: str, functions: Mapping[str, Function], diagnostics: Diagnostics
+) -> CompiledDynamic | None:
+    check_body(block.body, _DYNAMIC, f"dynamic {owner}", block.header_range, diagnostics)
+    for_each, contents = block.body.argument("for_each"), list(block.body.blocks_of("content"))
+    if len(contents) != 1:
+        diagnostics.error("Invalid dynamic block", 'It takes exactly one "content" block.', block.header_range)
+    if for_each is None or len(contents) != 1:
+        return None
+    content = compile_body(
+        contents[0].body, made.arguments, (), owner, contents[0].type_range, (), functions, diagnostics
+    )
+    return CompiledDynamic(
+        compile_expression(for_each.value, functions), iterator_of(block), content, for_each.value.range
+    )
+
+
+class _Element:
+    """A scope in which an iterator has a key and a value."""
+
+    __slots__ = ("_iterator", "_key", "_outer", "_value")
+
+    def __init__(self, outer: Scope, iterator: str, key: Value, value: Value) -> None:
+        self._outer = outer
+        self._iterator = iterator
+        self._key = key
+        self._value = value
+
+    def resolve(self, root: str, name: str) -> Value:
+        if root != self._iterator:
+            return self._outer.resolve(root, name)
+        return self._key if name == "key" else self._value
+
+
+def _expanded(
+    body: CompiledBody | CompiledDynamic, scope: Scope, diagnostics: Diagnostics
+) -> Iterator[tuple[CompiledBody, Scope]]:
+    """The bodies that a nested block stands for, each with its scope."""
+    if isinstance(body, CompiledBody):
+        yield body, scope
+        return
+    try:
+        value = body.for_each.evaluate(scope)
+    except EvaluationError as error:
+        diagnostics.add(error.diagnostic)
+        return
+    found = pairs(unmark_deep(value)[0])
+    if isinstance(value, Unknown) or found is None:
+        why = "this is known only after apply" if isinstance(value, Unknown) else f"this is {short_text(value)}"
+        diagnostics.error(
+            "Invalid for_each", f"A dynamic block is made for each element of a collection; {why}.", body.range
+        )
+        return
+    for key, item in found:
+        yield body.content, _Element(scope, body.iterator, key, item)
 
 
 class _Unsuitable(Exception):

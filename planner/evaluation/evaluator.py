@@ -8,7 +8,7 @@ a diagnostic and an unknown value, and the rest goes on: one run reports them al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -23,26 +23,37 @@ from planner.addresses import (
 )
 from planner.config.model import Module
 from planner.config.variables import GivenValue, ParseExpression
-from planner.diagnostics import Diagnostics
+from planner.diagnostics import Diagnostics, Severity, did_you_mean
 from planner.evaluation.arguments import evaluate_body, merge_copies
 from planner.evaluation.compiler import Compiled
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
 from planner.evaluation.inputs import check_variable, evaluate_variable, unknown_variable
-from planner.evaluation.program import Definitions, Node, StaticPath, compile_program
+from planner.evaluation.program import (
+    CompiledCondition,
+    CompiledResource,
+    Definitions,
+    Node,
+    StaticPath,
+    compile_program,
+)
 from planner.evaluation.resource_graph import DesiredOutput, ResourceGraph, ResourceInstance
+from planner.evaluation.scope import Scope
 from planner.syntax import ast
 from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
-from planner.values.marks import UNKNOWN, Unknown, has_sensitive, mark_sensitive
+from planner.values.marks import UNKNOWN, Unknown, has_sensitive, mark_sensitive, unmark
 from planner.values.show import short_text
 from planner.values.types import NULL, NUMBER, ListValue, MapValue, SetValue, Value
 
 
 class ValueOf(Protocol):
-    """Answers what an instance's attributes are, as far as the asker's stage can know: plain data, Unknown allowed."""
+    """
+    Answers what an instance's attributes are, as far as the asker's stage can know: plain data, Unknown allowed among
+    it or in place of it.
+    """
 
-    def __call__(self, instance: ResourceInstance) -> Mapping[str, Any]: ...
+    def __call__(self, instance: ResourceInstance) -> Mapping[str, Any] | Unknown: ...
 
 
 class Evaluator:
@@ -75,7 +86,12 @@ class Evaluator:
         return self.program.diagnostics
 
     def evaluate(
-        self, value_of: ValueOf, before: Evaluated | None = None, *, without_inputs: bool = False
+        self,
+        value_of: ValueOf,
+        before: Evaluated | None = None,
+        *,
+        without_inputs: bool = False,
+        without_copies: bool = False,
     ) -> Evaluated:
         """
         Work out every value.
@@ -85,8 +101,9 @@ class Evaluator:
             before: an earlier evaluation; only what depends on volumes is worked out anew, since only of volumes can
                 a later stage know more.
             without_inputs: a required variable that nothing gives a value is unknown, and no mistake.
+            without_copies: a block whose number of copies is not known has none and is unknown, which is no mistake.
         """
-        return _Run(self, value_of, before, without_inputs).evaluate()
+        return _Run(self, value_of, before, without_inputs, without_copies).evaluate()
 
     def edges(self) -> list[tuple[str, str]]:
         """(needing, needed) pairs of blocks, sorted."""
@@ -95,10 +112,14 @@ class Evaluator:
 
 @dataclass(frozen=True, slots=True)
 class _Copies:
-    """The instances of one block in one module instance; `kind` is "for_each", "count", or "" without copies."""
+    """
+    The instances of one block in one module instance; `kind` is "for_each", "count", "" without copies, or "unknown"
+    where it cannot be told which there are.
+    """
 
     kind: str
     instances: tuple[ResourceInstance, ...]
+    scopes: tuple[_Scope, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +132,14 @@ class Evaluated:
     copies: Mapping[tuple[ModulePath, Node], _Copies]
     paths: Mapping[StaticPath, tuple[ModulePath, ...]]
     calls: Mapping[ModulePath, _Scope]
+    names: Scope
+    """What names mean in the root module, outside of all blocks; one that is not there is unknown."""
 
 
 class _Scope:
     """What names mean in one copy of a block, in one instance of a module."""
 
-    __slots__ = ("_path", "_run", "index", "key", "value")
+    __slots__ = ("_path", "_run", "index", "key", "own", "value")
 
     def __init__(
         self,
@@ -131,6 +154,7 @@ class _Scope:
         self.key = key
         self.value = value
         self.index = index
+        self.own: Value | None = None
 
     def resolve(self, root: str, name: str) -> Value:
         if root == "each":
@@ -140,6 +164,8 @@ class _Scope:
             return UNKNOWN if self.index is None else self.index
         if root == "path":
             return self._run.directory(self._path, name)
+        if root == "self":
+            return UNKNOWN if self.own is None else self.own
         if root == "lunform":
             return self._run.evaluator.workspace if name == "workspace" else UNKNOWN
         if root == "module":
@@ -153,9 +179,17 @@ class _Scope:
 
 
 class _Run:
-    def __init__(self, evaluator: Evaluator, value_of: ValueOf, before: Evaluated | None, without_inputs: bool) -> None:
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        value_of: ValueOf,
+        before: Evaluated | None,
+        without_inputs: bool,
+        without_copies: bool,
+    ) -> None:
         self.evaluator = evaluator
         self.without_inputs = without_inputs
+        self.without_copies = without_copies
         self.program = evaluator.program
         self.value_of = value_of
         self.before = before
@@ -164,6 +198,7 @@ class _Run:
         self.providers: dict[ProviderAddress, Mapping[str, Any]] = {}
         self.outputs: dict[str, DesiredOutput] = {}
         self.variables: dict[str, Any] = {}
+        self.imports: dict[InstanceAddress, Any] = {}
         self.values: dict[tuple[ModulePath, str, str], Value] = {}
         self.copies: dict[tuple[ModulePath, Node], _Copies] = {}
         self.paths: dict[StaticPath, tuple[ModulePath, ...]] = {(): ((),)}
@@ -177,8 +212,9 @@ class _Run:
                     self._reuse(node, path, self.before)
                 else:
                     self._evaluate(node, path)
-        graph = ResourceGraph(self.instances, self.providers, self.outputs, self.variables)
-        return Evaluated(graph, merge_copies(self.diagnostics), self.values, self.copies, self.paths, self.calls)
+        graph = ResourceGraph(self.instances, self.providers, self.outputs, self.imports, self.variables)
+        mistakes = merge_copies(self.diagnostics)
+        return Evaluated(graph, mistakes, self.values, self.copies, self.paths, self.calls, _Scope(self, ()))
 
     def _reuse(self, node: Node, path: ModulePath, before: Evaluated) -> None:
         graph = before.graph
@@ -191,10 +227,18 @@ class _Run:
                     self.outputs[node.name] = graph.outputs[node.name]
             case "provider":
                 address = parse_provider(node.name)
-                if address in graph.providers:
-                    self.providers[address] = graph.providers[address]
+                configured = {
+                    known: value for known, value in graph.providers.items() if replace(known, key=None) == address
+                }
+                self.providers.update(configured)
+            case "check":
+                self._check(node, path)
+            case "import":
+                self._import(node, path)
             case "module":
                 inside = (*node.module, node.name)
+                if (path, "module", node.name) in before.values:
+                    self.values[path, "module", node.name] = UNKNOWN
                 called = tuple(found for found in before.paths.get(inside, ()) if found[:-1] == path)
                 self.paths[inside] = (*self.paths.get(inside, ()), *called)
                 for found in called:
@@ -214,6 +258,10 @@ class _Run:
                 self._provider(node, path)
             case "module":
                 self._call(node, path)
+            case "check":
+                self._check(node, path)
+            case "import":
+                self._import(node, path)
             case _:
                 self._publish(node, path, self._expand(node, path))
 
@@ -272,27 +320,99 @@ class _Run:
         self.outputs[node.name] = DesiredOutput(plain, output.sensitive)
 
     def _provider(self, node: Node, path: ModulePath) -> None:
-        compiled = self.program.provider_bodies.get(node)
-        if compiled is not None and not path:
-            settings = evaluate_body(compiled, _Scope(self, path), self.diagnostics, stored=False)
-            self.providers[parse_provider(node.name)] = settings
+        compiled = self.program.providers.get(node)
+        if compiled is None or path:
+            return
+        for key, scope in self._scopes(compiled.for_each, None, compiled.copies, path) or ():
+            settings = evaluate_body(compiled.body, scope, self.diagnostics, stored=False)
+            address = replace(compiled.address, key=None if key is None else str(key))
+            self.providers[address] = settings
+
+    def _provider_of(self, compiled: CompiledResource, scope: _Scope, mistakes: Diagnostics) -> ProviderAddress | None:
+        """The provider of one copy of a pool or host: where its block has for_each, one of its copies."""
+        if compiled.provider is None or compiled.provider_key is None:
+            return compiled.provider
+        key = self._value(compiled.provider_key, scope)
+        found = replace(compiled.provider, key=key) if isinstance(key, str) else None
+        if found in self.providers:
+            return found
+        known = [str(address.key) for address in self.providers if replace(address, key=None) == compiled.provider]
+        mistakes.error(
+            "Invalid provider reference",
+            f"{compiled.provider} has no copy {short_text(key)}; it has {', '.join(known) or 'none'}."
+            f"{did_you_mean(str(key), known)}",
+            compiled.resource.provider_range,
+        )
+        return None
 
     def _call(self, node: Node, path: ModulePath) -> None:
         compiled = self.program.calls[node]
         call = compiled.call
         inside = (*node.module, node.name)
         found: list[ModulePath] = []
-        for key, scope in self._scopes(call.for_each, call.count, compiled.copies, path):
+        scopes = self._scopes(call.for_each, call.count, compiled.copies, path)
+        if scopes is None:
+            self.values[path, "module", node.name] = UNKNOWN
+        for key, scope in scopes or ():
             called = (*path, ModuleStep(node.name, key))
             self.calls[called] = scope
             found.append(called)
         self.paths[inside] = (*self.paths.get(inside, ()), *found)
 
+    def _import(self, node: Node, path: ModulePath) -> None:
+        item = next(item for item in self.program.modules[node.module].imports if str(item.target) == node.name)
+        if path:
+            self.diagnostics.error(
+                "Import in a called module",
+                "import blocks stand in the root module; it may import into any.",
+                item.range,
+            )
+            return
+        id = self._value(self.program.expressions[node], _Scope(self, path))
+        if isinstance(id, str):
+            self.imports[item.target] = id
+        else:
+            self.diagnostics.error("Invalid import", f"id is a known text; this is {short_text(id)}.", item.id.range)
+
+    def _check(self, node: Node, path: ModulePath) -> None:
+        """What does not hold is a warning, also what goes wrong while it is worked out."""
+        mistakes = Diagnostics()
+        self._hold(self.program.checks[node], _Scope(self, path), "Check failed", mistakes, known_now=True)
+        shown = str(replace(node, module=()))
+        self.diagnostics.extend(replace(item, severity=Severity.WARNING, address=shown) for item in mistakes)
+
+    def _hold(
+        self,
+        conditions: tuple[CompiledCondition, ...],
+        scope: _Scope,
+        summary: str,
+        mistakes: Diagnostics,
+        known_now: bool = False,
+    ) -> None:
+        """
+        Report each condition that is not true. One that is not known yet is held again after apply.
+
+        Args:
+            known_now: say so where it is not known yet.
+        """
+        for item in conditions:
+            try:
+                verdict, _ = unmark(item.condition.evaluate(scope))
+                if isinstance(verdict, Unknown):
+                    if known_now:
+                        mistakes.error("Check not known yet", "It is held again after apply.", item.range)
+                elif verdict not in (True, "true"):
+                    message, is_sensitive = unmark(item.message.evaluate(scope))
+                    text = message if isinstance(message, str) and not is_sensitive else "Its message is sensitive."
+                    mistakes.error(summary, text, item.range)
+            except EvaluationError as error:
+                mistakes.add(error.diagnostic)
+
     def outputs_of(self, path: ModulePath, name: str) -> Value:
         """What `module.name` is in the module instance at `path`: its outputs, by key where it has copies."""
         static = tuple(step.name for step in path)
         call = self.program.modules[static].calls.get(name)
-        if call is None or call.module is None:
+        if call is None or call.module is None or (path, "module", name) in self.values:
             return UNKNOWN
         by_key: dict[InstanceKey, Value] = {}
         for called in self.paths.get((*static, name), ()):
@@ -316,19 +436,23 @@ class _Run:
         resource = compiled.resource
         address = ResourceAddress(node.kind, node.name, path)
         dependencies = self._dependencies(node, path)
-        copies = []
-        for key, scope in self._scopes(resource.for_each, resource.count, compiled.copies, path):
+        copies, within = [], []
+        scopes = self._scopes(resource.for_each, resource.count, compiled.copies, path)
+        for key, scope in scopes or ():
             instance_address = address.instance(key)
             mistakes = Diagnostics()
+            within.append(scope)
+            self._hold(compiled.preconditions, scope, "Precondition failed", mistakes)
             attributes = evaluate_body(compiled.body, scope, mistakes, stored=True)
+            provider = self._provider_of(compiled, scope, mistakes)
             if not compiled.type.provisioned:
                 attributes["id"] = str(instance_address)
             self.diagnostics.extend(replace(item, address=str(instance_address)) for item in mistakes)
             copies.append(
-                ResourceInstance(instance_address, resource, compiled.type, attributes, compiled.provider, dependencies)
+                ResourceInstance(instance_address, resource, compiled.type, attributes, provider, dependencies)
             )
-        kind = "for_each" if resource.for_each else "count" if resource.count else ""
-        return _Copies(kind, tuple(copies))
+        kind = "unknown" if scopes is None else "for_each" if resource.for_each else "count" if resource.count else ""
+        return _Copies(kind, tuple(copies), tuple(within))
 
     def _dependencies(self, node: Node, path: ModulePath) -> tuple[InstanceAddress, ...]:
         """
@@ -336,7 +460,7 @@ class _Run:
         of other modules, every instance.
         """
         found: set[InstanceAddress] = set()
-        for need in self.program.needs[node]:
+        for need in self.program.needs.get(node, ()):
             paths = (path,) if need.module == node.module else self.paths.get(need.module, ())
             found.update(InstanceAddress(need.kind, need.name, None, where) for where in paths)
         return tuple(sorted(found))
@@ -345,10 +469,16 @@ class _Run:
         """Ask what each copy's attributes are, and let references see them."""
         self.copies[path, node] = copies
         seen: dict[InstanceKey, Value] = {}
-        for instance in copies.instances:
+        postconditions = self.program.resources[node].postconditions
+        for instance, scope in zip(copies.instances, copies.scopes, strict=True):
             self.instances[instance.address] = instance
-            seen[instance.address.key] = from_plain(self.value_of(instance))
-        value: Value
+            seen[instance.address.key] = value = from_plain(self.value_of(instance))
+            if postconditions:
+                mistakes = Diagnostics()
+                inside = scope.within(self)
+                inside.own = value
+                self._hold(postconditions, inside, "Postcondition failed", mistakes)
+                self.diagnostics.extend(replace(item, address=str(instance.address)) for item in mistakes)
         match copies.kind:
             case "for_each":
                 value = {str(key): seen[key] for key in sorted(seen, key=str)}
@@ -364,12 +494,11 @@ class _Run:
         count: ast.Expression | None,
         compiled: Compiled | None,
         path: ModulePath,
-    ) -> Iterator[tuple[InstanceKey, _Scope]]:
-        """A scope for each copy of a block; none where the number of copies is wrong, which is reported."""
+    ) -> list[tuple[InstanceKey, _Scope]] | None:
+        """A scope for each copy of a block; None where it cannot be told which there are, which mostly is a mistake."""
         expression = for_each or count
         if expression is None or compiled is None:
-            yield None, _Scope(self, path)
-            return
+            return [(None, _Scope(self, path))]
         argument = "for_each" if for_each else "count"
 
         def refuse(detail: str) -> None:
@@ -379,32 +508,30 @@ class _Run:
             value = compiled.evaluate(_Scope(self, path))
         except EvaluationError as error:
             self.diagnostics.add(error.diagnostic)
-            return
+            return None
         if has_sensitive(value):
             refuse(f"{argument} decides which addresses there are, and those are shown; a sensitive value cannot.")
         elif contains_unknown_shape(value):
-            refuse(
-                f"{argument} must be known when planning, and this is known only after apply. Use names from the"
-                " configuration as keys, and what is known later as values."
-            )
+            if not self.without_copies:
+                refuse(
+                    f"{argument} must be known when planning, and this is known only after apply. Use names from the"
+                    " configuration as keys, and what is known later as values."
+                )
         elif argument == "count":
             try:
                 number = convert(value, NUMBER)
             except ConversionError:
                 number = NULL
             if isinstance(number, int) and number >= 0:
-                for index in range(number):
-                    yield index, _Scope(self, path, index=index)
-            else:
-                refuse(f"count takes a whole number from 0 up; this is {short_text(value)}.")
+                return [(index, _Scope(self, path, index=index)) for index in range(number)]
+            refuse(f"count takes a whole number from 0 up; this is {short_text(value)}.")
         else:
             pairs = _pairs(value)
-            if pairs is None:
-                hint = " Wrap the list: toset([...])." if isinstance(value, (tuple, ListValue)) else ""
-                refuse(f"for_each takes a map, an object, or a set of strings; this is {short_text(value)}.{hint}")
-            else:
-                for name, item in pairs:
-                    yield name, _Scope(self, path, key=name, value=item)
+            if pairs is not None:
+                return [(name, _Scope(self, path, key=name, value=item)) for name, item in pairs]
+            hint = " Wrap the list: toset([...])." if isinstance(value, (tuple, ListValue)) else ""
+            refuse(f"for_each takes a map, an object, or a set of strings; this is {short_text(value)}.{hint}")
+        return None
 
 
 def contains_unknown_shape(value: Value) -> bool:

@@ -12,19 +12,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from planner.addresses import ProviderAddress
-from planner.config.model import Module, ModuleCall, Resource
+from planner.config.model import Condition, Module, ModuleCall, Resource
 from planner.dependency import CycleError, DependencyGraph
 from planner.diagnostics import Diagnostics, SourceRange, did_you_mean
-from planner.evaluation.arguments import CompiledBody, compile_body
+from planner.evaluation.arguments import CompiledBody, compile_body, iterator_of
 from planner.evaluation.compiler import Compiled, compile_expression
 from planner.evaluation.functions.signature import Function
 from planner.evaluation.references import Reference, references
-from planner.resources.catalog import PROVIDED, RESOURCE_TYPES
+from planner.resources.catalog import DATA_TYPES, PROVIDED, RESOURCE_TYPES
 from planner.resources.schema import ResourceType
 from planner.sdk.provider import ProviderDefinition
 from planner.syntax import ast
 
-ROOTS = ("var", "local", "each", "count", "path", "lunform", "module")
+ROOTS = ("var", "local", "each", "count", "path", "lunform", "module", "data", "self")
+
+_GIVEN = {"path": ("module", "root", "cwd"), "lunform": ("workspace",)}
+"""Names that every module has."""
 
 Definitions = Callable[[str], ProviderDefinition | None]
 
@@ -38,7 +41,7 @@ class Node:
     One thing with a value.
 
     Attributes:
-        kind: "var", "local", "provider", "output", "module" for a call, or a resource type.
+        kind: "var", "local", "provider", "output", "check", "module" for a call, a resource type, or "data." and one.
     """
 
     kind: str
@@ -51,18 +54,32 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledCondition:
+    condition: Compiled
+    message: Compiled
+    range: SourceRange
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledResource:
-    """
-    Attributes:
-        provider: of a pool or host, as the root module calls it.
-        needs: references to one copy of another resource, for exact dependencies.
-    """
+    """`provider` is that of a pool or host, as the root module calls it."""
 
     resource: Resource
     type: ResourceType
     body: CompiledBody
     copies: Compiled | None
     provider: ProviderAddress | None
+    preconditions: tuple[CompiledCondition, ...] = ()
+    postconditions: tuple[CompiledCondition, ...] = ()
+    provider_key: Compiled | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledProvider:
+    address: ProviderAddress
+    for_each: ast.Expression | None
+    copies: Compiled | None
+    body: CompiledBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +105,18 @@ class Program:
     expressions: dict[Node, Compiled] = field(default_factory=dict)
     resources: dict[Node, CompiledResource] = field(default_factory=dict)
     calls: dict[Node, CompiledCall] = field(default_factory=dict)
-    provider_bodies: dict[Node, CompiledBody] = field(default_factory=dict)
+    checks: dict[Node, tuple[CompiledCondition, ...]] = field(default_factory=dict)
+    providers: dict[Node, CompiledProvider] = field(default_factory=dict)
     needs: dict[Node, tuple[Node, ...]] = field(default_factory=dict)
     edges: dict[tuple[Node, Node], SourceRange] = field(default_factory=dict)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
+
+    @property
+    def has_aftermath(self) -> bool:
+        """Something is to be worked out once everything is applied: outputs, checks or postconditions."""
+        return bool(
+            self.modules[()].outputs or self.checks or any(found.postconditions for found in self.resources.values())
+        )
 
 
 def compile_program(root: Module, functions: Mapping[str, Function], definitions: Definitions) -> Program:
@@ -179,7 +204,14 @@ class _ModuleBuilder:
         for call in module.calls.values():
             self._call(call)
         for resource in module.resources.values():
-            self._resource(resource)
+            self._resource(resource, resource.type, RESOURCE_TYPES[resource.type])
+        for resource in module.data.values():
+            self._resource(resource, f"data.{resource.type}", DATA_TYPES[resource.type])
+        for check in module.checks.values():
+            node = self._node("check", check.name, check.range)
+            self.program.checks[node] = self._conditions(node, check.assertions, ())
+        for item in module.imports:
+            self._expression(self._node("import", str(item.target), item.range), item.id)
         for output in module.outputs.values():
             node = self._node("output", output.name, output.range)
             self._expression(node, output.value)
@@ -232,12 +264,16 @@ class _ModuleBuilder:
                 f" providers = {{ {address.name} = {address} }}.",
                 block.range,
             )
-        self._needs(node, references(block.body))
+        self._needs(node, references(block.body), ("each",) if block.for_each else ())
+        if block.for_each is not None:
+            self._needs(node, references(block.for_each))
         definition = self._definition(address, block.range)
         if definition is not None:
             settings = ResourceType(address.name, definition.summary, definition.settings)
             owner = f'provider "{address.name}"'
-            self.program.provider_bodies[node] = self._body(block.body, settings, owner, block.range, ("alias",))
+            body = self._body(block.body, settings, owner, block.range, ("alias", "for_each"))
+            copies = self._compile(block.for_each) if block.for_each else None
+            self.program.providers[node] = CompiledProvider(address, block.for_each, copies, body)
 
     def _call(self, call: ModuleCall) -> None:
         node = self._node("module", call.name, call.range)
@@ -270,24 +306,58 @@ class _ModuleBuilder:
                     )
         self.program.calls[node] = CompiledCall(call, self._compile(copies) if copies else None, inputs)
 
-    def _resource(self, resource: Resource) -> None:
-        node = self._node(resource.type, resource.name, resource.range)
-        copies = resource.for_each or resource.count
+    def _resource(self, resource: Resource, kind: str, type: ResourceType) -> None:
+        node = self._node(kind, resource.name, resource.range)
+        copies, lifecycle = resource.for_each or resource.count, resource.lifecycle
         special = ("each",) if resource.for_each else ("count",) if resource.count else ()
-        self._needs(node, references(resource.body), special)
+        self._needs(node, _body_references(resource.body), special)
         if copies is not None:
             self._needs(node, references(copies))
         for dependency in resource.depends_on:
             self._needs(node, references(dependency))
-        type, provider = RESOURCE_TYPES[resource.type], None
+        for trigger in lifecycle.replace_triggered_by:
+            self._needs(node, references(trigger), special)
+        if resource.provider_key is not None:
+            self._needs(node, references(resource.provider_key), special)
+        provider = None
         extra: tuple[str, ...] = ("count", "for_each", "depends_on")
-        if resource.type in PROVIDED:
+        if kind in PROVIDED:
             type, provider = self._with_provider(resource, type, node)
             extra = (*extra, "provider")
         owner = f'{resource.type} "{resource.name}"'
         body = self._body(resource.body, type, owner, resource.range, extra)
-        compiled_copies = self._compile(copies) if copies else None
-        self.program.resources[node] = CompiledResource(resource, type, body, compiled_copies, provider)
+        self._check_ignored(resource, type, owner)
+        self.program.resources[node] = CompiledResource(
+            resource=resource,
+            type=type,
+            body=body,
+            copies=self._compile(copies) if copies else None,
+            provider=provider,
+            provider_key=self._compile(resource.provider_key) if resource.provider_key else None,
+            preconditions=self._conditions(node, lifecycle.preconditions, special),
+            postconditions=self._conditions(node, lifecycle.postconditions, (*special, "self")),
+        )
+
+    def _conditions(
+        self, node: Node, conditions: tuple[Condition, ...], special: tuple[str, ...]
+    ) -> tuple[CompiledCondition, ...]:
+        for item in conditions:
+            self._needs(node, references(item.condition), special)
+            self._needs(node, references(item.error_message), special)
+        return tuple(
+            CompiledCondition(self._compile(item.condition), self._compile(item.error_message), item.range)
+            for item in conditions
+        )
+
+    def _check_ignored(self, resource: Resource, type: ResourceType, owner: str) -> None:
+        known = [argument.name for argument in type.settable()] + [block.type for block in type.blocks]
+        for name in resource.lifecycle.ignore_changes or ():
+            if name not in known:
+                self.diagnostics.error(
+                    "Invalid ignore_changes",
+                    f'{owner} has no argument "{name}".{did_you_mean(name, known)}',
+                    resource.range,
+                )
 
     # -- providers --
 
@@ -308,6 +378,10 @@ class _ModuleBuilder:
         root = self.program.modules[()]
         if address in root.providers:
             self._edge(node, Node("provider", str(address)), range)
+            has_copies = root.providers[address].for_each is not None
+            if has_copies is not (resource.provider_key is not None) and not self.path:
+                needs = f'say which: {address}["KEY"]' if has_copies else "its block has no for_each, so no key fits"
+                self.diagnostics.error("Invalid provider reference", f"provider {address}: {needs}.", range)
         elif address.alias is not None:
             self.diagnostics.error(
                 "Undeclared provider configuration",
@@ -353,7 +427,7 @@ class _ModuleBuilder:
 
     def _need(self, node: Node, reference: Reference, special: tuple[str, ...]) -> None:
         """Draw an edge for a reference, or report that it names nothing."""
-        if reference.root in ("path", "lunform", *special):
+        if reference.root in special or reference.name in _GIVEN.get(reference.root, ()):
             return
         targets = list(self._targets(reference))
         for target in targets:
@@ -371,10 +445,13 @@ class _ModuleBuilder:
         elif root == "module" and name in self.module.calls:
             yield from self._outputs(self.module.calls[name], reference)
             return
-        elif (root, name) in self.module.resources:
+        elif (root, name) in self.module.resources or (root.removeprefix("data."), name) in self._data(root):
             known = {name: None}
         if name in known:
             yield Node(root, name, self.path)
+
+    def _data(self, root: str) -> Mapping[tuple[str, str], Resource]:
+        return self.module.data if root.startswith("data.") else {}
 
     def _outputs(self, call: ModuleCall, reference: Reference) -> Iterator[Node]:
         """The call, and the outputs that the reference may mean: the one it names, or all."""
@@ -405,7 +482,11 @@ class _ModuleBuilder:
 
     def _report_unknown(self, reference: Reference) -> None:
         root, name = reference.root, reference.name
-        if root in ("var", "local"):
+        if not name and (root in ROOTS or root in RESOURCE_TYPES):
+            detail = f'"{root}" alone has no value. It is followed by a name, as in "{root}.NAME".'
+        elif root in _GIVEN:
+            detail = f'There is no "{root}.{name}".{did_you_mean(name, _GIVEN[root])}'
+        elif root in ("var", "local"):
             known = self.module.variables if root == "var" else self.module.locals
             what, how = ("variable", f'variable "{name}" {{}}') if root == "var" else ("local value", "a locals block")
             detail = f'There is no {what} "{name}". Declare it with {how}.{did_you_mean(name, known)}'
@@ -414,6 +495,9 @@ class _ModuleBuilder:
             detail = f'"{root}.{name}" has a value only in a block with {argument}.'
         elif root == "module":
             detail = f'No module block is called "{name}".{did_you_mean(name, self.module.calls)}'
+        elif root.startswith("data."):
+            known_names = [known for type, known in self.module.data if f"data.{type}" == root]
+            detail = f'There is no data "{root[5:]}" "{name}" in this module.{did_you_mean(name, known_names)}'
         elif root in RESOURCE_TYPES:
             known_names = [known for type, known in self.module.resources if type == root]
             detail = f'There is no {root} "{name}" in this module.{did_you_mean(name, known_names)}'
@@ -425,6 +509,22 @@ class _ModuleBuilder:
         else:
             detail = f'Nothing is called "{root}".{did_you_mean(root, [*ROOTS, *RESOURCE_TYPES])}'
         self.diagnostics.error("Reference to something undeclared", detail, reference.range)
+
+
+def _body_references(body: ast.Body) -> Iterator[Reference]:
+    """References of a body's arguments and blocks; what a dynamic block's iterator is called is none in its content."""
+    for argument in body.arguments:
+        yield from references(argument.value)
+    for block in body.blocks:
+        if block.type != "dynamic":
+            yield from _body_references(block.body)
+            continue
+        for_each = block.body.argument("for_each")
+        if for_each is not None:
+            yield from references(for_each.value)
+        iterator = iterator_of(block)
+        for content in block.body.blocks:
+            yield from (found for found in _body_references(content.body) if found.root != iterator)
 
 
 def _declared(module: Module) -> tuple[tuple[str, SourceRange], ...]:

@@ -33,6 +33,11 @@ class ResourceInstance:
     provider: ProviderAddress | None
     dependencies: tuple[InstanceAddress, ...]
 
+    @property
+    def is_data(self) -> bool:
+        """It is read, not made: its address begins with `data.`"""
+        return self.address.type.startswith("data.")
+
 
 @dataclass(frozen=True, slots=True)
 class DesiredOutput:
@@ -53,5 +58,7 @@ class ResourceGraph:
     instances: Mapping[InstanceAddress, ResourceInstance] = field(default_factory=dict)
     providers: Mapping[ProviderAddress, Mapping[str, Any]] = field(default_factory=dict)
     outputs: Mapping[str, DesiredOutput] = field(default_factory=dict)
+    imports: Mapping[InstanceAddress, Any] = field(default_factory=dict)
+    """The ids that `import` blocks name, by the address that each becomes."""
     variables: Mapping[str, Any] = field(default_factory=dict)
     """Values given from outside and not sensitive, as plain data."""

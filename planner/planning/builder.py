@@ -15,15 +15,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from planner.addresses import InstanceAddress, ProviderAddress, parse_instance
+from planner.addresses import InstanceAddress, ModulePath, ProviderAddress, parse_instance
 from planner.diagnostics import Diagnostics, SourceRange
 from planner.evaluation.evaluator import Evaluator
+from planner.evaluation.program import StaticPath
+from planner.evaluation.references import references
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer
 from planner.placement.allocator import place
 from planner.placement.model import Assignment, Candidate, Placement, Rejection
+from planner.planning.adoption import find_import, read_data
 from planner.planning.current import Current, current
-from planner.planning.goal import Goal, demand_of, goal_of, planned_attributes
+from planner.planning.goal import Goal, as_it_is, demand_of, goal_of, planned_attributes
+from planner.planning.moves import Moves, apply_moves, covers
 from planner.planning.plan import Action, Change, OutputChange, Plan
 from planner.planning.refresh import Actual, HostTarget, PoolTarget, refresh
 from planner.resources.declared import host_arguments, pool_arguments
@@ -103,20 +107,36 @@ class _Planning:
     actual: Actual = field(default_factory=Actual)
     placement: Placement = field(default_factory=Placement)
     changes: dict[InstanceAddress, Change] = field(default_factory=dict)
+    moves: Moves = field(default_factory=lambda: Moves(Snapshot("", 0), {}, frozenset()))
+    paths: Mapping[StaticPath, tuple[ModulePath, ...]] = field(default_factory=dict)
+    imports: dict[InstanceAddress, str] = field(default_factory=dict)
+    data: dict[str, Attributes] = field(default_factory=dict)
 
     def build(self, open_providers: Callable[[ResourceGraph], Providers]) -> tuple[Plan | None, Diagnostics]:
         self.diagnostics.extend(self.evaluator.diagnostics)
         first = self.evaluator.evaluate(self._as_recorded)
-        desired = first.graph
         if first.diagnostics.has_errors or self.diagnostics.has_errors:
             self.diagnostics.extend(first.diagnostics)
             return None, self.diagnostics
+        self.moves = apply_moves(self.snapshot, self.evaluator.program.modules, first.paths, self.diagnostics)
+        self.snapshot, self.paths = self.moves.snapshot, first.paths
+        desired = first.graph
         self._learn(desired)
         self._refresh(desired, open_providers(desired))
         if self.diagnostics.has_errors:
             return None, self.diagnostics
         for object in self.snapshot.objects.values():
             self.currents[object.address] = current(object, self.actual)
+        if self.moves.changed or any(instance.is_data for instance in desired.instances.values()):
+            # Only now is known what data sources say and what moved objects are.
+            self.data = read_data(
+                (instance for instance in desired.instances.values() if instance.is_data), self.actual, self.diagnostics
+            )
+            first = self.evaluator.evaluate(self._as_recorded)
+            desired = first.graph
+        self._find_imports(desired)
+        if self.diagnostics.has_errors:
+            return None, self.diagnostics
         if self.request.destroy:
             outputs: Mapping[str, OutputChange] = {
                 name: OutputChange(value, None) for name, value in self.snapshot.outputs.items()
@@ -141,7 +161,9 @@ class _Planning:
     # -- what is known of each instance --
 
     def _as_recorded(self, instance: ResourceInstance) -> Attributes:
-        """Before planning: what the configuration says, and for the rest what is recorded."""
+        """Before planning: what the configuration says, and for the rest what is recorded or was read."""
+        if instance.is_data:
+            return self.data.get(str(instance.address), instance.attributes)
         object = self.snapshot.objects.get(instance.address)
         if object is None or not instance.type.provisioned:
             return instance.attributes
@@ -159,7 +181,7 @@ class _Planning:
                 if object.provider is not None:
                     self.pool_providers[str(object.address)] = object.provider
         for instance in desired.instances.values():
-            if instance.address.type != "volume":
+            if instance.address.type != "volume" and not instance.is_data:
                 self.known[str(instance.address)] = instance.attributes
                 if instance.provider is not None:
                     self.pool_providers[str(instance.address)] = instance.provider
@@ -180,9 +202,11 @@ class _Planning:
                 on_hosts.update(disk["host"] for disk in object.attributes["attachments"])
         ranges = {str(i.address): i.resource.range for i in desired.instances.values()}
         has_volumes = any(address.type == "volume" for address in desired.instances)
+        read_from = {i.attributes["pool"] for i in desired.instances.values() if i.is_data}
+        importing = bool(self.evaluator.module.imports)
         wanted = (
             set()
-            if self.request.destroy or not has_volumes
+            if self.request.destroy or not (has_volumes or read_from)
             else {str(address) for address in desired.instances if address.type in ("pool", "host")}
         )
         pools, hosts = [], []
@@ -190,7 +214,8 @@ class _Planning:
             attributes, provider = self.known[id], self.pool_providers[id]
             if parse_instance(id).type == "pool":
                 spec = PoolSpec(id, pool_arguments(attributes))
-                pools.append(PoolTarget(provider, spec, self.request.read and id in on_pools, ranges.get(id)))
+                lists = (self.request.read and id in on_pools) or id in read_from or importing
+                pools.append(PoolTarget(provider, spec, lists, ranges.get(id)))
             else:
                 host = HostSpec(
                     id, id, attributes.get("address"), attributes.get("initiator"), host_arguments(attributes)
@@ -199,12 +224,30 @@ class _Planning:
         self.actual, mistakes = refresh(pools, hosts, providers, self.observer)
         self.diagnostics.extend(mistakes)
 
+    def _find_imports(self, desired: ResourceGraph) -> None:
+        """What `import` blocks take over becomes what the volumes are now."""
+        for item in self.evaluator.module.imports:
+            id = desired.imports.get(item.target)
+            if item.target in self.snapshot.objects or self.request.destroy:
+                continue
+            if item.target not in desired.instances:
+                self.diagnostics.error(
+                    "Import of something undeclared",
+                    f"{item.target} is not declared. Write its block; the plan then shows what would change.",
+                    item.range,
+                )
+            elif isinstance(id, str):
+                found = find_import(id, self.actual, item.range, self.diagnostics)
+                if found is not None:
+                    self.currents[item.target] = Current(found)
+                    self.imports[item.target] = found["id"]
+
     # -- placing --
 
     def _place(self, desired: ResourceGraph) -> None:
         for instance in desired.instances.values():
             if instance.address.type == "volume":
-                goal = goal_of(instance, self.known, self.diagnostics)
+                goal = self._goal(instance)
                 if goal is not None:
                     self.goals[instance.address] = goal
         candidates = [
@@ -273,15 +316,23 @@ class _Planning:
         found = self.currents.get(address)
         return found.attributes if found else None
 
+    def _goal(self, instance: ResourceInstance) -> Goal | None:
+        now, ignored = self._now(instance.address), instance.resource.lifecycle.ignore_changes
+        if now is not None and ignored != ():
+            instance = as_it_is(instance, now, ignored)
+        return goal_of(instance, self.known, self.diagnostics)
+
     def _plan_instance(self, instance: ResourceInstance) -> Attributes:
         """Decide what becomes of an instance; answers its planned attributes for others to refer to."""
         address = instance.address
+        if instance.is_data:
+            return self.data.get(str(address), instance.attributes)
         object = self.snapshot.objects.get(address)
         found = self.currents.get(address, Current(None))
         assignment: Assignment | None = None
         if address.type == "volume":
             # References to other volumes may have become known since the first evaluation.
-            goal = goal_of(instance, self.known, self.diagnostics)
+            goal = self._goal(instance)
             if goal is None:
                 return instance.attributes
             assignment = self.placement.assignments[address]
@@ -307,6 +358,9 @@ class _Planning:
             assignment=assignment,
             revision=object.revision if object else None,
             holds_data=instance.type.holds_data,
+            previous=self.moves.previous.get(address),
+            importing=self.imports.get(address, ""),
+            recorded_anew=found.attributes is not None and (address in self.moves.changed or address in self.imports),
         )
         return visible(after) if instance.type.provisioned else after
 
@@ -317,9 +371,12 @@ class _Planning:
         if now is None:
             reason = "gone_outside" if found.drift else ""
             return Action.CREATE, planned_attributes(goal, assignment, None), (), reason
-        paths = tuple(name for name, wanted in (("pool", assignment.pool), ("name", goal.name)) if now[name] != wanted)
+        wanted = (("pool", assignment.pool), ("name", goal.name_of(now)))
+        paths = tuple(name for name, value in wanted if now[name] != value)
         if paths:
             return Action.REPLACE, planned_attributes(goal, assignment, None), paths, "replace_because_cannot_update"
+        if self._is_triggered(goal.instance):
+            return Action.REPLACE, planned_attributes(goal, assignment, None), (), "replace_by_triggers"
         had = parse_size(now["size"])
         if goal.size < had:
             given = goal.instance.resource.body.argument("size")
@@ -334,6 +391,24 @@ class _Planning:
         after = planned_attributes(goal, assignment, now)
         return (Action.NO_OP if _same_volume(now, after) else Action.UPDATE), after, (), ""
 
+    def _is_triggered(self, instance: ResourceInstance) -> bool:
+        """Something in `replace_triggered_by` changes: an object, or the attribute of it that is named."""
+        for trigger in instance.resource.lifecycle.replace_triggered_by:
+            for reference in references(trigger):
+                for address, change in self.changes.items():
+                    named = (address.type, address.name, address.module)
+                    if named != (reference.root, reference.name, instance.address.module):
+                        continue
+                    steps = list(reference.steps)
+                    if address.key is not None and steps and steps.pop(0) != address.key:
+                        continue
+                    if change.action is Action.NO_OP:
+                        continue
+                    before, after = change.before or {}, change.after or {}
+                    if not steps or before.get(str(steps[0])) != after.get(str(steps[0])):
+                        return True
+        return False
+
     def _plan_removals(self, instances: Mapping[InstanceAddress, ResourceInstance]) -> None:
         kept = self._kept(instances)
         for object in self.snapshot.objects.values():
@@ -341,23 +416,38 @@ class _Planning:
             if address in instances or address in kept:
                 continue
             now = self.currents[address]
-            retain = address.type == "volume" and object.attributes.get("on_destroy") == "retain"
+            forgets = now.attributes is None or self._is_let_go(object)
             self.changes[address] = Change(
                 address=address,
-                action=Action.FORGET if retain or now.attributes is None else Action.DELETE,
+                action=Action.FORGET if forgets else Action.DELETE,
                 before=now.attributes if now.attributes is not None else object.attributes,
                 after=None,
                 provider=object.provider,
-                reason=self._why_removed(address),
+                reason="forget_because_removed" if self._is_removed(object) else self._why_removed(address),
                 drift=now.drift,
                 revision=object.revision,
                 holds_data=address.type == "volume",
             )
 
+    def _is_let_go(self, object: RecordedObject) -> bool:
+        """It leaves the record and stays on its system: by `on_destroy`, or by a `removed` block."""
+        retained = object.address.type == "volume" and object.attributes.get("on_destroy") == "retain"
+        return retained or self._is_removed(object)
+
+    def _is_removed(self, object: RecordedObject) -> bool:
+        """A `removed` block lets it go without destroying it."""
+        return not self.request.destroy and any(
+            covers(removed.source, object.address) and not removed.destroy for removed in self.evaluator.module.removed
+        )
+
     def _why_removed(self, address: InstanceAddress) -> str:
         if self.request.destroy:
             return ""
-        if (address.type, address.name) not in self.evaluator.module.resources:
+        static = tuple(step.name for step in address.module)
+        module = self.evaluator.program.modules.get(static)
+        if module is None or address.module not in self.paths.get(static, ()):
+            return "delete_because_no_module"
+        if (address.type, address.name) not in module.resources:
             return "delete_because_no_resource_config"
         if address.key is None:
             return "delete_because_wrong_repetition"
@@ -429,7 +519,7 @@ class _Planning:
             else _dependencies(instances[address], change.after)
             for address, change in self.changes.items()
         }
-        protected = frozenset(a for a, i in instances.items() if i.resource.lifecycle.prevent_destroy)
+        protected = frozenset(a for a, i in instances.items() if i.resource.lifecycle.prevent_destroy and not i.is_data)
         ordered = _in_order(self.changes, dependencies)
         graph, made = self.build_steps(
             Changes(tuple(ordered), self.known, self.pool_providers, dependencies, protected)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.addresses import InstanceAddress
@@ -18,7 +18,7 @@ from planner.placement.model import Assignment, Demand
 from planner.planning.current import held
 from planner.planning.figures import figures_of, size_of
 from planner.planning.refresh import Actual
-from planner.resources.volume import FIGURE_NAMES
+from planner.resources.volume import FIGURE_NAMES, visible
 from planner.sdk.storage import Qos
 from planner.state.model import Attributes
 from planner.units import format_size
@@ -36,7 +36,7 @@ class Goal:
     Attributes:
         offering: the offering's attributes.
         hosts: attributes of each host that it is attached to, by the host's address.
-        name: its name on the array.
+        name: its name on the array; None where none is asked for, and it keeps the one that it has.
     """
 
     instance: ResourceInstance
@@ -44,7 +44,13 @@ class Goal:
     hosts: Mapping[str, Attributes]
     size: int
     qos: Qos | None
-    name: str
+    name: str | None
+
+    def name_of(self, now: Attributes | None) -> str:
+        """Its name on the array; `now` is the volume as it is."""
+        if self.name is not None:
+            return self.name
+        return now["name"] if now else default_name(self.instance.address)
 
     @property
     def blocks(self) -> tuple[Attributes, ...]:
@@ -90,8 +96,7 @@ def goal_of(instance: ResourceInstance, known: Mapping[str, Attributes], diagnos
             qos, told = figures_of(instance, offering, size, mistakes)
             if told:
                 name = attributes["name"]
-                text = default_name(instance.address) if isinstance(name, Unknown) else name
-                return Goal(instance, offering, hosts, size, qos, text)
+                return Goal(instance, offering, hosts, size, qos, None if isinstance(name, Unknown) else name)
     diagnostics.extend(mistakes)
     return None
 
@@ -140,7 +145,7 @@ def planned_attributes(goal: Goal, assignment: Assignment, now: Attributes | Non
         "provisioning": now["provisioning"] if now else goal.offering["provisioning"],
         "size": format_size(goal.size),
         "pool": assignment.pool,
-        "name": goal.name,
+        "name": goal.name_of(now),
         "access": {host: _endpoint(attributes) for host, attributes in sorted(goal.hosts.items())},
         "attachments": tuple(
             _attachment(block, goal, assignment, now)
@@ -162,6 +167,22 @@ def default_name(address: InstanceAddress) -> str:
     if plain == reversible and len(plain) <= 60:
         return plain
     return f"{plain[:51]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def as_it_is(instance: ResourceInstance, now: Attributes, ignored: tuple[str, ...] | None) -> ResourceInstance:
+    """
+    The instance with its ignored arguments as the volume has them now.
+
+    Args:
+        ignored: names of arguments; None for all of them.
+    """
+    have = visible(now)
+    names = have if ignored is None else ignored
+    attributes = dict(instance.attributes)
+    for name in names:
+        if name in attributes and name in have:
+            attributes[name] = have[name]
+    return replace(instance, attributes=attributes)
 
 
 def _endpoint(host: Attributes) -> dict[str, Any]:

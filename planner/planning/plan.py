@@ -48,6 +48,10 @@ class Change:
         steps: numbers of its steps in the plan's step graph.
         assignment: the pool of a volume, who enforces its QoS, and why there.
         revision: the recorded object's revision that the plan was made for; None when there was none.
+        previous: the address that it was recorded under, where it moved.
+        importing: the array's id of a volume that is taken over.
+        recorded_anew: `before` is not what is recorded, though nothing may change: it moved, is imported, or refers to
+            what moved.
     """
 
     address: InstanceAddress
@@ -62,6 +66,14 @@ class Change:
     assignment: Assignment | None = None
     revision: int | None = None
     holds_data: bool = False
+    previous: InstanceAddress | None = None
+    importing: str = ""
+    recorded_anew: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is to be done for it."""
+        return self.action is Action.NO_OP and not self.recorded_anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,6 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Nothing would change: no object and no output."""
-        return all(change.action is Action.NO_OP for change in self.changes) and all(
+        return all(change.is_empty for change in self.changes) and all(
             output.before == output.after for output in self.outputs.values()
         )

@@ -161,9 +161,13 @@ class StepBuilder:
     ) -> tuple[int, ...]:
         first = len(self._steps)
         chain = _Chain(self, change.address, before, needs, protected)
-        if change.action is Action.NO_OP:
+        if change.is_empty:
             return ()
-        if change.action is Action.FORGET:
+        if change.recorded_anew and change.before is not None:
+            self._record_anew(change, chain)
+        if change.action is Action.NO_OP:
+            pass
+        elif change.action is Action.FORGET:
             chain.then(Verb.FORGET, None, {})
         elif change.address.type == "volume":
             self._volume(change, chain)
@@ -173,6 +177,16 @@ class StepBuilder:
             chain.then(Verb.RECORD, change.provider, {}, change.after or {})
         self._last[change.address] = chain.tips
         return tuple(range(first, len(self._steps)))
+
+    def _record_anew(self, change: Change, chain: _Chain) -> None:
+        """What moved goes from its old address; then it is recorded as it is, before anything is done to it."""
+        assert change.before is not None
+        if change.previous is not None:
+            old = self._add(Verb.FORGET, change.previous, None, {}, {}, chain.tips)
+            chain.tips = (old,)
+        volume = change.address.type == "volume"
+        provider = self._providers[change.before["pool"]] if volume else change.provider
+        chain.then(Verb.RECORD, provider, {}, change.before)
 
     def _volume(self, change: Change, chain: _Chain) -> None:
         now, then = change.before, change.after

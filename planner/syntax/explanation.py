@@ -16,6 +16,9 @@ class Explanation(NamedTuple):
     detail: str
 
 
+BLOCK_HEADER = re.compile(r'[ \t]*[A-Za-z_][\w-]*(?:[ \t]+(?:"[^"\n]*"|[A-Za-z_][\w-]*))*[ \t]*\{')
+BLOCK_OR_ARGUMENT = re.compile(rf"{BLOCK_HEADER.pattern}|[ \t]*[A-Za-z_][\w-]*[ \t]*=(?![=>])")
+
 _QUOTES = {"'": "'", "`": "`", "\u2018": "\u2019", "\u201c": "\u201d", "\u201e": "\u201c", "\u00ab": "\u00bb"}
 _OPERATORS = {
     "&": 'The operator for "and" is "&&".',
@@ -63,7 +66,7 @@ def invalid_character(text: str, position: int) -> tuple[Explanation, int]:
     if line.startswith("<<"):
         return INVALID_HEREDOC, line_end
     if line.startswith("/*"):
-        return Explanation("Unterminated comment", 'No "*/" closes this comment.'), position + 2
+        return Explanation("Unterminated comment", 'No "*/" closes this comment.'), len(text)
     if line.startswith("${"):
         return INTERPOLATION_OUTSIDE, position + 2
     if character in _OPERATORS:
@@ -85,12 +88,14 @@ def closing_quote(text: str, position: int) -> int | None:
     """
     Where a string that is still open at the end of a line ends, when it was meant to go on over several lines.
 
-    It was when the next line with quotes has an odd number of them.
+    It was when the next line with quotes has an odd number of them, and does not look like an argument or a block.
     """
     quote = text.find('"', position)
     if quote < 0:
         return None
     line_start, line_end = text.rfind("\n", 0, quote) + 1, text.find("\n", quote)
+    if BLOCK_OR_ARGUMENT.match(text, line_start):
+        return None
     line = text[line_start : line_end if line_end >= 0 else len(text)].replace('\\"', "")
     return quote + 1 if line.count('"') % 2 else None
 

@@ -32,7 +32,7 @@ _BATCH = 1 << 14
 _MAX_DIGITS = 4000
 """More are beyond what Python reads as a number, and far beyond what any value here can mean."""
 
-_ITEM = re.compile(r"[A-Za-z_][^\n]*[={]")
+_NAME_START = re.compile(r"[^\W\d]")
 _EXPONENT = re.compile(r"[eE]([+-]?\d+)")
 
 
@@ -171,10 +171,10 @@ class _Adapter:
             yield from self._batch([start])
 
     def _continues_broken(self, start: int) -> bool:
-        """Whether the item is most likely a part of the broken one before: its first line neither sets nor opens."""
+        """Whether the item is a line that no name begins, after a broken one: most likely a part of that."""
         starts = self.scanned.items
         index = bisect_right(starts, start) - 1
-        return index > 0 and starts[index - 1] in self._broken and not _ITEM.match(self.masked, start)
+        return index > 0 and starts[index - 1] in self._broken and not _NAME_START.match(self.text, start)
 
     def whole_expression(self) -> ast.Expression | None:
         items = self.scanned.items
@@ -477,7 +477,7 @@ class _Adapter:
                 return ast.Literal(name, range)
             case ast.Literal(bool() | None, range):
                 return ast.Literal(range.text, range)
-            case ast.GetAttribute() | ast.Index() if _is_reference(key):
+            case ast.GetAttribute() | ast.Index() if is_reference(key):
                 self.diagnostics.error(
                     "Ambiguous key",
                     "A reference as a key stands in parentheses; a key that holds dots stands in quotes.",
@@ -635,7 +635,8 @@ def _head(item: ast.Argument | ast.Block) -> SourceRange:
     return item.name_range if isinstance(item, ast.Argument) else item.header_range
 
 
-def _is_reference(expression: ast.Expression) -> bool:
+def is_reference(expression: ast.Expression) -> bool:
+    """Whether it is a name, or a chain of attributes and plain indexes that begins with one."""
     while isinstance(expression, ast.GetAttribute) or (
         isinstance(expression, ast.Index) and isinstance(expression.key, ast.Literal)
     ):

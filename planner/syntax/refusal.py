@@ -38,6 +38,9 @@ class _Token(NamedTuple):
     end: int
 
 
+_MOST_WORDS = 50
+"""How far the header of a block is read back: each step looks through the text before it."""
+
 _WORD = re.compile(r'[\w-]+|"_*"')
 _WORD_BEFORE = re.compile(r'(?:[\w-]+|"_*")\Z')
 _OPERATOR = re.compile(r"==|!=|<=|>=|=>|&&|\|\||\.\.\.|.", re.DOTALL)
@@ -204,7 +207,7 @@ class _Reader:
         """After the name of an argument, or the type and labels of a block."""
         words: list[_Token] = []
         before = self.before
-        while before is not None and _WORD.fullmatch(self.masked, *before):
+        while before is not None and len(words) < _MOST_WORDS and _WORD.fullmatch(self.masked, *before):
             words.insert(0, before)
             before = self._token_before(before.start)
             if before is not None and "\n" in self.masked[before.end : words[0].start]:

@@ -27,7 +27,7 @@ from typing import Literal, NamedTuple
 from planner.diagnostics import Diagnostics, Source, SourceRange
 from planner.syntax import explanation
 
-MAX_DEPTH = 150
+MAX_DEPTH = 100
 """Brackets within brackets, and expressions within expressions: every later stage walks the tree by recursion."""
 
 _MAX_RECOVERIES = 20
@@ -129,8 +129,6 @@ _DIRECTIVE = re.compile(rf"\s*(?:(if)\b|(for)\s+({_NAME})(?:\s*,\s*({_NAME}))?\s
 _FOR_VARIABLE = re.compile(r"\s+[^\W\d]")
 _FULL_SPLAT = re.compile(r"\[\s*\*\s*\]")
 _ATTRIBUTE_SPLAT = re.compile(r"\.\s*\*")
-_BLOCK_HEADER = re.compile(r'[A-Za-z_][\w-]*(?:[ \t]+(?:"[^"\n]*"|[A-Za-z_][\w-]*))*[ \t]*\{')
-_BLOCK_OR_ARGUMENT = re.compile(rf"{_BLOCK_HEADER.pattern}|[A-Za-z_][\w-]*[ \t]*=(?![=>])")
 _BESIDE = re.compile(r'[\w"-]')
 _BRACKET = re.compile(r"[(\[{}\])]")
 
@@ -141,6 +139,10 @@ _CLOSER = {"(": ")", "[": "]", "{": "}", "${": "}", "%{": "}"}
 # What the last token was, as far as the next one asks.
 _LINE_END, _OPERAND, _NUMBER, _OPEN, _OPERATOR, _UNARY, _COMMA, _DOT, _EQUALS, _KEYWORD = range(10)
 _INCOMPLETE = frozenset({_OPERATOR, _UNARY, _DOT, _EQUALS})
+
+
+def _marker_line(marker: str) -> re.Pattern[str]:
+    return re.compile(rf"^[ \t]*({re.escape(marker)})[ \t]*\r?$", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -172,6 +174,7 @@ class _Scanner:
         self.lines_with_errors: set[int] = set()
         self.resume_points: list[int] = []
         self.recoveries = 0
+        self.continued_line = -1
 
     def scan(self, position: int) -> Scan:
         """Go through the text from `position`, and to its end."""
@@ -272,7 +275,8 @@ class _Scanner:
         if self.last in _INCOMPLETE:
             token = self.text[before:start].rstrip()
             self.error(*explanation.line_ends_after(token), before, before + len(token))
-            if self.last in (_OPERATOR, _DOT):
+            # Unless it looks like an argument or a block, the next line is what should have stood on this one.
+            if not explanation.BLOCK_OR_ARGUMENT.match(self.text, end):
                 return
         if end - start > 1:
             self.mask(start, end, "\n" + " " * (end - start - 1))
@@ -292,7 +296,10 @@ class _Scanner:
             self.last = _COMMA
         else:
             if self.last == _LINE_END and (self.frames or self.items) and (operator != ":" or not self.frames):
-                self.error(*explanation.operator_begins_line(operator), start, end)
+                line, _ = self.source.position(start)
+                if line - 1 != self.continued_line:
+                    self.error(*explanation.operator_begins_line(operator), start, end)
+                self.continued_line = line
             if operator == "." and (splat := _ATTRIBUTE_SPLAT.match(self.text, start)):
                 end = splat.end()
                 self.mask(start, end, ".*".rjust(end - start))
@@ -345,7 +352,8 @@ class _Scanner:
             self.last = _OPERAND
             return splat.end()
         # A brace after a word belongs to a block; a brace where a value may stand opens an object.
-        is_body = opener == "{" and self.last in (_OPERAND, _NUMBER, _LINE_END)
+        outer_is_body = self.frames[-1].is_body if self.frames else self.is_file
+        is_body = opener == "{" and outer_is_body and self.last in (_OPERAND, _NUMBER, _LINE_END)
         self._push(_Frame(opener, start, opener == "{", is_body))
         return start + 1
 
@@ -374,12 +382,12 @@ class _Scanner:
             )
             # Go on as if everything inside had been closed where a bracket further out fits; else ignore this one.
             frames.append(frame)
-            depth = len(frames) - 1
-            while depth >= 0 and _CLOSER[frames[depth].opener] != closer:
-                depth = depth - 1 if frames[depth].template is None else -1
-            if depth < 0:
+            for depth in range(len(frames) - 1, max(-1, len(frames) - MAX_DEPTH), -1):
+                frame = frames[depth]
+                if _CLOSER[frame.opener] == closer or frame.template is not None:
+                    break
+            if _CLOSER[frame.opener] != closer:
                 return start + 1
-            frame = frames[depth]
             del frames[depth:]
         self.last = _OPERAND
         if frame.template is None or frame.piece is None:
@@ -432,8 +440,9 @@ class _Scanner:
             return inside
 
     def _template_end(self, template: TemplateText, position: int) -> int:
-        """Finish `template`, whose quote or end marker begins at `position`; where to go on."""
-        template.end = end = position + (1 if template.style == "quoted" else len(template.marker))
+        """Finish `template`, whose quote, or the line of whose end marker, begins at `position`; where to go on."""
+        last = '"' if template.style == "quoted" else template.marker
+        template.end = end = self.text.index(last, position) + len(last)
         if template.style != "bare":
             self.mask(position, end, " " * (end - position - 1) + "]")
         if template.misplaced:
@@ -446,7 +455,7 @@ class _Scanner:
     def _heredoc(self, start: int, position: int, marker: str, flush: bool) -> int:
         """Begin the heredoc that is introduced from `start` to `position`; where to go on."""
         text = self.text
-        last_line = re.compile(rf"^[ \t]*({re.escape(marker)})[ \t]*\r?$", re.MULTILINE).search(text, position)
+        last_line = _marker_line(marker).search(text, position)
         if last_line is None:
             return self._unterminated_heredoc(start, position, marker)
         template = TemplateText(start, "heredoc", self.last in (_OPERAND, _NUMBER), marker, flush)
@@ -472,7 +481,7 @@ class _Scanner:
                 if not character:
                     return end, True
             elif begins_line and character in ("\n", "") and text[position:end].strip() == template.marker:
-                return text.index(template.marker, position), True
+                return position, True
             if character != "\n":
                 return end, False
             position = end + 1
@@ -488,9 +497,15 @@ class _Scanner:
         while self.text[position] in " \t":
             position += 1
         reason, end = explanation.invalid_character(self.text, position)
-        self.error(*reason, position, end)
+        line_end = self.text.find("\n", position, end)
+        self.error(*reason, position, line_end if line_end >= 0 else end)
+        if self.text.startswith("<<", position) and self._may_recover():
+            # Meant for a heredoc: leave out what was meant for its text.
+            marker = re.compile(_NAME).search(self.text, position, end)
+            last_line = None if marker is None else _marker_line(marker.group()).search(self.text, end)
+            end = end if last_line is None else last_line.end()
         self.mask(position, end, " " * (end - position))
-        self.last = _OPERAND
+        self.last = _OPERATOR if self.text[position] == "\\" else _OPERAND
         return end
 
     def _unterminated(self, template: TemplateText, position: int) -> int:
@@ -568,7 +583,7 @@ class _Scanner:
             self.error(*explanation.unclosed_sequence(sequence.opener), sequence.start, sequence.start + 2)
             return None
         outermost = frames[0]
-        header = _BLOCK_HEADER if outermost.is_body else _BLOCK_OR_ARGUMENT
+        header = explanation.BLOCK_HEADER if outermost.is_body else explanation.BLOCK_OR_ARGUMENT
         resume = next(
             (offset for offset in self.resume_points if offset > outermost.start and header.match(self.text, offset)),
             None,

@@ -128,7 +128,11 @@ def _resource_change(change: Change, pools: Pools) -> dict[str, Any]:
     }
     if change.replace_paths:
         what["replace_paths"] = [[path] for path in change.replace_paths]
+    if change.importing:
+        what["importing"] = {"id": change.importing}
     data = _named(change, pools) | {"change": what}
+    if change.previous is not None:
+        data["previous_address"] = str(change.previous)
     return data | ({"action_reason": change.reason} if change.reason else {})
 
 

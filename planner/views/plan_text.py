@@ -8,6 +8,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from planner.addresses import module_text
 from planner.planning.plan import Action, Change, Drift, OutputChange, Plan
 from planner.resources.catalog import RESOURCE_TYPES
 from planner.resources.volume import attach_blocks
@@ -71,6 +72,7 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True) -> str:
         summary,
         _legend(changes, style),
         *(_change(change, plan, style, show_steps) for change in changes),
+        _recorded_anew(plan, style),
         settled,
         _refused_pools(changes, style),
         _outputs(plan, style),
@@ -152,6 +154,10 @@ def _remarks_last(rows: list[Row]) -> list[Row]:
 
 def _because(change: Change) -> Iterable[str]:
     address, key = change.address, inline(change.address.key)
+    if change.previous is not None:
+        yield f"moved from {change.previous}"
+    if change.importing:
+        yield f'imported from "{change.importing}"'
     match change.reason:
         case "" | "replace_by_request" | "replace_by_triggers":
             pass
@@ -161,6 +167,10 @@ def _because(change: Change) -> Iterable[str]:
             yield f"because {' and '.join(change.replace_paths)} cannot be changed in place"
         case "delete_because_no_resource_config":
             yield f"because {address.resource} is not in configuration"
+        case "delete_because_no_module":
+            yield f"because {module_text(address.module)} is not in configuration"
+        case "forget_because_removed":
+            yield "a removed block lets it go; it stays where it is, with its data"
         case "delete_because_each_key":
             yield f"because key [{key}] is not in for_each map"
         case "delete_because_count_index":
@@ -169,7 +179,7 @@ def _because(change: Change) -> Iterable[str]:
             yield f"because {address.resource} uses count or for_each now"
         case other:
             yield other.replace("_", " ")
-    if change.action is Action.FORGET:
+    if change.action is Action.FORGET and change.reason != "forget_because_removed":
         gone = any(not item.path for item in change.drift)
         yield "it was deleted outside" if gone else "it stays where it is, with its data: on_destroy is retain"
     schema = RESOURCE_TYPES.get(address.type)
@@ -182,6 +192,21 @@ def _because(change: Change) -> Iterable[str]:
 
 
 # -- sections --
+
+
+def _recorded_anew(plan: Plan, style: Style) -> str:
+    """What nothing is done to, but what is recorded differently from now on."""
+    lines = []
+    for change in plan.changes:
+        if change.action is Action.NO_OP and change.recorded_anew:
+            if change.previous is not None:
+                what = f"{change.previous} has moved to {change.address}"
+            elif change.importing:
+                what = f'{change.address} will be imported from "{change.importing}", as it is'
+            else:
+                what = f"{change.address} follows what it refers to"
+            lines.append(f"  {style.bold(f'# {what}')}")
+    return "\n".join(lines)
 
 
 def _settled_drift(plan: Plan, style: Style) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from planner.steps.graph import Step, StepGraph, Verb
+from planner.steps.graph import LOCAL_VERBS, Step, StepGraph, Verb
 from planner.units import format_size
 
 
@@ -26,7 +26,7 @@ def step_text(step: Step) -> str:
 def order_text(graph: StepGraph, numbers: Sequence[int]) -> str:
     """
     Some steps in their order: `create_async -> grant_access kvm1, grant_access kvm2 -> attach db-01`. Those between
-    two arrows wait for the same, and run at once. Only what is done to a volume counts: not joining, not forgetting.
+    two arrows wait for the same, and run at once. What changes the record alone is left out where there is more.
     """
     ranks: dict[int, int] = {}
     by_rank: dict[int, list[str]] = {}
@@ -34,6 +34,6 @@ def order_text(graph: StepGraph, numbers: Sequence[int]) -> str:
         step = graph.steps[number]
         rank = max((ranks[need] + 1 for need in step.requires if need in ranks), default=0)
         ranks[number] = rank
-        if step.verb not in (Verb.JOIN, Verb.FORGET):
+        if step.verb not in LOCAL_VERBS or (step.verb is Verb.RECORD and len(numbers) == 1):
             by_rank.setdefault(rank, []).append(step_text(step))
     return " -> ".join(", ".join(texts) for _, texts in sorted(by_rank.items()))

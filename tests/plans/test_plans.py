@@ -2,6 +2,7 @@
 Plans as a user sees them. A case is a folder:
 
     1.lun.hcl, 2.lun.hcl, ...   configurations, applied one after the other; the last one is only planned
+    modules/                    optional: modules that they call
     outside.py                  optional: what somebody changes behind Lunform's back before the last plan
     plan.txt                    the plan's text, or the diagnostics
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,8 @@ PLAIN = Style(False)
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
 def test_plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected) -> None:
     monkeypatch.chdir(tmp_path)
+    if (case / "modules").exists():
+        shutil.copytree(case / "modules", tmp_path / "modules")
     *before, last = sorted(case.glob("*.lun.hcl"))
     for configuration in before:
         project = load(configuration)
@@ -54,8 +58,8 @@ def test_plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expec
 
 
 def settled(text: str) -> str:
-    """Without what is new in each run: the array's identity and the serial numbers."""
-    text = re.sub(r"vol-\d+", "vol-N", text)
+    """Without what is new in each run: the array's identity, serial numbers, and what depends on who was first."""
+    text = re.sub(r"\bvd[a-z]\b", "vdX", re.sub(r"vol-\d+", "vol-N", text))
     return re.sub(r'"[0-9a-f]{16}"', '"SERIAL"', re.sub(r"sandbox\.[0-9a-f]{12}", "sandbox.ARRAY", text))
 
 

@@ -179,7 +179,7 @@ def test_the_entries_unused_for_longest_are_removed(
 
 
 def test_the_deepest_tree_that_is_parsed_can_be_stored(trees: TreeCache, tmp_path: Path) -> None:
-    text = "a = " + "[" * 149 + "1" + "]" * 149 + "\n"
+    text = "a = " + "[" * 99 + "1" + "]" * 99 + "\n"
 
     stored(trees, tmp_path, text)
 

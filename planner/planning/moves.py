@@ -1,0 +1,170 @@
+"""
+`moved` blocks: what is recorded under an old address is taken for what is declared under the new one, before anything
+is compared. References to it in other objects' records move along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from planner.addresses import InstanceAddress, ModulePath, ModuleStep
+from planner.config.model import Module, Moved
+from planner.diagnostics import Diagnostics, SourceRange
+from planner.evaluation.program import StaticPath
+from planner.state.model import RecordedObject, Snapshot
+
+_LONGEST_CHAIN = 32
+"""Moves of moves that are followed; more is a circle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """
+    Attributes:
+        snapshot: the recorded state under new addresses.
+        previous: old addresses of what moved, by the new ones.
+        changed: new addresses of what is recorded differently now: what moved, and what refers to it.
+    """
+
+    snapshot: Snapshot
+    previous: Mapping[InstanceAddress, InstanceAddress]
+    changed: frozenset[InstanceAddress]
+
+
+def apply_moves(
+    snapshot: Snapshot,
+    modules: Mapping[StaticPath, Module],
+    paths: Mapping[StaticPath, tuple[ModulePath, ...]],
+    diagnostics: Diagnostics,
+) -> Moves:
+    """
+    Carry out the moves of all modules, and those between a block without copies and copy 0 of a count.
+
+    Args:
+        paths: the instances of each module.
+    """
+    rules = [
+        _Rule(_absolute(moved.source, path), _absolute(moved.target, path), moved)
+        for static, module in modules.items()
+        for moved in module.moved
+        for path in paths.get(static, ())
+    ]
+    objects = snapshot.objects
+    targets: dict[InstanceAddress, InstanceAddress] = {}
+    for address in sorted(objects):
+        target = _follow(address, rules, diagnostics) if rules else address
+        target = _between_one_and_many(target, modules)
+        if target == address:
+            continue
+        if target in objects or target in targets.values():
+            diagnostics.warning(
+                "Nothing was moved",
+                f"{target} is recorded already, so {address} stays where it is recorded.",
+                address=str(address),
+            )
+        else:
+            targets[address] = target
+    if not targets:
+        return Moves(snapshot, {}, frozenset())
+    names = {str(old): str(new) for old, new in targets.items()}
+    moved: dict[InstanceAddress, RecordedObject] = {}
+    changed: set[InstanceAddress] = set()
+    for object in objects.values():
+        new = _rewritten(object, targets, names)
+        moved[new.address] = new
+        if new != object:
+            changed.add(new.address)
+    return Moves(replace(snapshot, objects=moved), {new: old for old, new in targets.items()}, frozenset(changed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    source: InstanceAddress
+    target: InstanceAddress
+    moved: Moved
+
+    def apply(self, address: InstanceAddress) -> InstanceAddress | None:
+        """Where `address` moves by this rule; None where it does not."""
+        source, target = self.source, self.target
+        whole = source.key is None and target.key is None
+        if source.type == "module":
+            depth = len(source.module)
+            if len(address.module) <= depth or address.module[:depth] != source.module:
+                return None
+            step = address.module[depth]
+            if step.name != source.name or (not whole and step.key != source.key):
+                return None
+            moved = ModuleStep(target.name, step.key if whole else target.key)
+            return replace(address, module=(*target.module, moved, *address.module[depth + 1 :]))
+        if (address.type, address.name, address.module) != (source.type, source.name, source.module):
+            return None
+        if not whole and address.key != source.key:
+            return None
+        return replace(target, key=address.key if whole else target.key)
+
+
+def _absolute(address: InstanceAddress, path: ModulePath) -> InstanceAddress:
+    return replace(address, module=(*path, *address.module))
+
+
+def _follow(address: InstanceAddress, rules: Sequence[_Rule], diagnostics: Diagnostics) -> InstanceAddress:
+    """Through all moves, one after the other: a to b, and b to c."""
+    at = address
+    last: SourceRange | None = None
+    for _ in range(_LONGEST_CHAIN):
+        found = ((target, rule) for rule in rules if (target := rule.apply(at)) is not None and target != at)
+        target, rule = next(found, (None, None))
+        if target is None or rule is None:
+            return at
+        at, last = target, rule.moved.range
+    diagnostics.error("Moves in a circle", f"{address} is moved on and on. Take one of the moved blocks away.", last)
+    return address
+
+
+def _between_one_and_many(address: InstanceAddress, modules: Mapping[StaticPath, Module]) -> InstanceAddress:
+    """A block that got a count keeps its object as copy 0, and one that lost it keeps copy 0."""
+    module = modules.get(tuple(step.name for step in address.module))
+    resource = module.resources.get((address.type, address.name)) if module else None
+    if resource is None or resource.for_each is not None:
+        return address
+    if address.key is None and resource.count is not None:
+        return replace(address, key=0)
+    if address.key == 0 and resource.count is None:
+        return replace(address, key=None)
+    return address
+
+
+def _rewritten(
+    object: RecordedObject, targets: Mapping[InstanceAddress, InstanceAddress], names: Mapping[str, str]
+) -> RecordedObject:
+    attributes: dict[str, Any] = dict(object.attributes)
+    if object.address.type == "volume":
+        for name in ("offering", "pool"):
+            attributes[name] = names.get(attributes[name], attributes[name])
+        attributes["access"] = {names.get(host, host): path for host, path in attributes["access"].items()}
+        attributes["attachments"] = tuple(
+            {**disk, "host": names.get(disk["host"], disk["host"])} for disk in attributes["attachments"]
+        )
+    elif (id := str(attributes.get("id"))) in names:
+        attributes["id"] = names[id]
+    return replace(
+        object,
+        address=targets.get(object.address, object.address),
+        attributes=attributes,
+        dependencies=tuple(sorted(targets.get(need, need) for need in object.dependencies)),
+    )
+
+
+def covers(source: InstanceAddress, address: InstanceAddress) -> bool:
+    """Whether an address as written names `address`: itself, all its copies, or a module that it is in."""
+    if source.type == "module":
+        depth = len(source.module)
+        return (
+            len(address.module) > depth
+            and address.module[:depth] == source.module
+            and address.module[depth].name == source.name
+            and source.key in (None, address.module[depth].key)
+        )
+    return source.resource == address.resource and source.key in (None, address.key)

@@ -1,0 +1,36 @@
+"""What `data` blocks read from an array: an existing volume by its name, and what a pool has left."""
+
+from __future__ import annotations
+
+from planner.resources.schema import Argument, ResourceType
+from planner.values.types import NUMBER
+
+VOLUME_DATA = ResourceType(
+    name="volume",
+    summary="An existing volume of a pool, whoever made it.",
+    arguments=(
+        Argument("pool", summary="The pool that it is on.", required=True, reference="pool"),
+        Argument("name", summary="Its name on the array.", required=True),
+        Argument("id", settable=False, computed=True, summary="The array's own name for it."),
+        Argument("size", settable=False, computed=True, summary="Its size."),
+        Argument("min_iops", NUMBER, settable=False, computed=True, summary="Its floor; null for none."),
+        Argument("max_iops", NUMBER, settable=False, computed=True, summary="Its ceiling; null for none."),
+        Argument("burst_iops", NUMBER, settable=False, computed=True, summary="Its burst; null for none."),
+        Argument("iqn", settable=False, computed=True, summary="The iSCSI target that serves it."),
+        Argument("portal", settable=False, computed=True, summary="`address:port` of the target."),
+        Argument("lun", NUMBER, settable=False, computed=True, summary="Its LUN number on the target."),
+    ),
+)
+
+POOL_DATA = ResourceType(
+    name="pool",
+    summary="What a declared pool has and has given out, as its array reports it.",
+    arguments=(
+        Argument("pool", summary="The pool.", required=True, reference="pool"),
+        Argument("product", settable=False, computed=True, summary="The array's name and version."),
+        Argument("capacity", settable=False, computed=True, summary="Its size; null where the array does not say."),
+        Argument("used", settable=False, computed=True, summary="The sum of its volumes' sizes."),
+        Argument("capacity_iops", NUMBER, settable=False, computed=True, summary="IOPS that it can hold as floors."),
+        Argument("floors", NUMBER, settable=False, computed=True, summary="The sum of its volumes' floors."),
+    ),
+)

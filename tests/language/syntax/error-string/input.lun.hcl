@@ -1,0 +1,14 @@
+a = "missing
+b = "fine"
+c = "two
+lines"
+d = "x ${y"
+e = "x ${f("y)}"
+g = 1
+h = "${x
+i = "ok"
+j {
+  k = "missing
+  l = 1
+}
+m = "\"

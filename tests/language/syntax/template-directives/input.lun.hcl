@@ -1,0 +1,8 @@
+a = "%{ if x }yes%{ endif }"
+b = "%{ if x }yes%{ else }no%{ endif }!"
+c = "%{ for v in xs }${v}, %{ endfor }"
+d = "%{ for k, v in xs }${k}=${v}%{ endfor }"
+e = "%{ if x }%{ for v in xs }%{ if v }1%{ else }2%{ endif }%{ endfor }%{ endif }"
+f = "%{if(x)}a%{endif}"
+g = "%{ if x == "}" }a%{ endif }"
+h = "a ${1} %{ if x }b ${2}%{ endif } c ${3}"
