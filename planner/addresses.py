@@ -107,16 +107,20 @@ class InstanceAddress:
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class ProviderAddress:
-    """A provider configuration: `solidfire`, or `solidfire.east` for one with an alias."""
+    """
+    A provider configuration: `solidfire`; `solidfire.east` for one with an alias; `solidfire.site["east"]` for one of
+    the copies of a block with for_each.
+    """
 
     name: str
     alias: str | None = None
+    key: str | None = None
 
     def __str__(self) -> str:
-        return self.name if self.alias is None else f"{self.name}.{self.alias}"
+        return self.name if self.alias is None else f"{self.name}.{self.alias}{_key_text(self.key)}"
 
     def __lt__(self, other: ProviderAddress) -> bool:
-        return (self.name, self.alias or "") < (other.name, other.alias or "")
+        return (self.name, self.alias or "", self.key or "") < (other.name, other.alias or "", other.key or "")
 
 
 _NAME = r"[^\W\d][\w-]*"
@@ -155,12 +159,13 @@ def parse_instance(text: str) -> InstanceAddress:
 
 def parse_provider(text: str) -> ProviderAddress:
     """
-    Read a provider's address: `tgt` or `tgt.east`.
+    Read a provider's address: `tgt`, `tgt.east` or `tgt.site["east"]`.
 
     Raises:
         AddressError: the text is no such address.
     """
-    if not re.fullmatch(rf"{_NAME}(\.{_NAME})?", text):
-        raise AddressError(f'"{text}" is not a provider such as tgt or tgt.east.')
-    name, _, alias = text.partition(".")
-    return ProviderAddress(name, alias or None)
+    match = re.fullmatch(rf'({_NAME})(?:\.({_NAME})(?:\[("(?:[^"\\]|\\.)*")\])?)?', text)
+    if match is None:
+        raise AddressError(f'"{text}" is not a provider such as tgt, tgt.east or tgt.site["east"].')
+    name, alias, key = match.groups()
+    return ProviderAddress(name, alias, json.loads(key) if key else None)

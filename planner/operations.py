@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.addresses import InstanceAddress
-from planner.config.loader import Parse, find_sources, load_module
+from planner.config.loader import Parse, find_sources, load_module, remote_calls
 from planner.config.model import Module
 from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source
@@ -108,11 +108,34 @@ def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = Non
     return Project(directory, module, given, _evaluator(directory, module, given, planning=True), diagnostics)
 
 
+def fetch_modules(directory: Path, inputs: Inputs) -> tuple[Project, int]:
+    """
+    Load a project, fetching the modules that come from elsewhere, also those that fetched ones call.
+
+    Returns:
+        the project, and how many repositories were fetched.
+    """
+    from planner.fetching import fetch
+
+    fetched = 0
+    while True:
+        project = load(directory, inputs)
+        mistakes = Diagnostics()
+        new = sum(fetch(call, directory, mistakes) for call in remote_calls(project.module))
+        fetched += new
+        if mistakes.has_errors:
+            raise InvalidConfiguration(mistakes)
+        if not new:
+            return project, fetched
+
+
 def validate(project: Project) -> Diagnostics:
     """All that can be told without any provider, without the state, and without values for required variables."""
     diagnostics = Diagnostics(list(project.diagnostics))
     diagnostics.extend(project.evaluator.diagnostics)
-    evaluated = project.evaluator.evaluate(lambda instance: instance.attributes, without_inputs=True)
+    evaluated = project.evaluator.evaluate(
+        lambda instance: instance.attributes, without_inputs=True, without_copies=True
+    )
     diagnostics.extend(evaluated.diagnostics)
     _, mistakes = open_store(project.module.settings, project.directory)
     diagnostics.extend(mistakes)

@@ -32,6 +32,11 @@ BOOLEANS = frozenset(
         "-auto-approve",
         "-allow-data-loss",
         "-raw",
+        "-check",
+        "-diff",
+        "-list",
+        "-write",
+        "-recursive",
     }
 )
 """All boolean flags of all verbs: known here, since the words are read before the verb's module is imported."""

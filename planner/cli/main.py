@@ -22,6 +22,7 @@ from planner.errors import EXIT_ERROR, LunformError
 VERBS = {
     "init": "planner.cli.setup",
     "validate": "planner.cli.setup",
+    "fmt": "planner.cli.fmt",
     "plan": "planner.cli.plan",
     "apply": "planner.cli.apply",
     "destroy": "planner.cli.apply",

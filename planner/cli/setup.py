@@ -77,7 +77,7 @@ def init_command(inputs: Inputs, terminal: Terminal) -> None:
     from planner.plugins import installed_providers
 
     directory = Path()
-    project = operations.load(directory, inputs)
+    project, fetched = operations.fetch_modules(directory, inputs)
     if project.diagnostics.has_errors:
         raise InvalidConfiguration(project.diagnostics)
     store = operations.store_of(project)
@@ -99,12 +99,15 @@ def init_command(inputs: Inputs, terminal: Terminal) -> None:
         terminal.result_json(
             {
                 "providers": {name: installed[name] for name in used},
+                "modules_fetched": fetched,
                 "backend": project.module.settings.backend,
                 "resources_recorded": len(snapshot.objects),
             }
         )
         return
     lines = [f"  {name:<12} {installed[name]}" for name in used]
+    if fetched:
+        terminal.result(f"Modules: {fetched} fetched\n")
     terminal.result(
         "\n".join(
             [

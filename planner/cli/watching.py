@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from planner.cli.terminal import Terminal, colours
-from planner.events import Event, Observer, StepRecovered, WaitingForLock
+from planner.events import Event, Observer, RefreshFinished, RefreshStarted, StepRecovered, WaitingForLock
 from planner.planning.plan import Plan
 from planner.views.style import Style
 
@@ -19,11 +19,20 @@ if TYPE_CHECKING:
 
 
 def tell_recovery(terminal: Terminal) -> Observer:
-    """Tells only what a person must know while planning: what a killed run had done. To standard error."""
+    """
+    What a person must know while planning, to standard error: what a killed run had done, and who is waited for. A
+    terminal shows also what is being read, as long as it is.
+    """
     style = Style(colours(sys.stderr, terminal.no_color))
+    is_live = sys.stderr.isatty() and not terminal.json
 
     def observe(event: Event) -> None:
         match event:
+            case RefreshStarted(pools=pools, hosts=hosts) if is_live:
+                sys.stderr.write(f"Reading {pools} pools and {hosts} hosts ...\r")
+                sys.stderr.flush()
+            case RefreshFinished() if is_live:
+                sys.stderr.write("\x1b[K")
             case StepRecovered(sentence=sentence):
                 sys.stderr.write(style.update("Recovered: ") + sentence + "\n")
             case WaitingForLock(holder=holder):

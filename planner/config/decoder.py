@@ -248,9 +248,16 @@ class _Decoder:
 
     def provider(self, block: ast.Block) -> None:
         alias = block.body.argument("alias")
-        body = _without(block.body, ("alias",), ())
+        for_each = block.body.argument("for_each")
+        body = _without(block.body, ("alias", "for_each"), ())
         address = ProviderAddress(block.labels[0].text, self.text(alias, "") or None)
-        self.providers.append(ProviderBlock(address, body, block.header_range))
+        if for_each is not None and address.alias is None:
+            self.diagnostics.error(
+                "Missing required argument",
+                "A provider with for_each needs an alias, by which its copies are called.",
+                for_each.name_range,
+            )
+        self.providers.append(ProviderBlock(address, body, for_each.value if for_each else None, block.header_range))
 
     def call(self, block: ast.Block) -> None:
         body, name = block.body, block.labels[0].text
@@ -327,7 +334,8 @@ class _Decoder:
             count=count,
             for_each=for_each,
             depends_on=self.references(body.argument("depends_on")),
-            provider=self.provider_reference(provider.value) if provider else None,
+            provider=self.provider_reference(_unkeyed(provider.value)) if provider else None,
+            provider_key=provider.value.key if provider and isinstance(provider.value, ast.Index) else None,
             provider_range=provider.value.range if provider else None,
             lifecycle=self.lifecycle(body),
             range=block.header_range,
@@ -403,6 +411,7 @@ class _Decoder:
                 for_each=for_each,
                 depends_on=self.references(block.body.argument("depends_on")),
                 provider=None,
+                provider_key=None,
                 provider_range=None,
                 lifecycle=Lifecycle(),
                 range=block.header_range,
@@ -512,6 +521,11 @@ class _Decoder:
             return argument.value.value
         self.diagnostics.error("Unsuitable value", f'"{argument.name}" must be true or false.', argument.value.range)
         return default
+
+
+def _unkeyed(value: ast.Expression) -> ast.Expression:
+    """`tgt.site` of `tgt.site["east"]`: which copy is meant is an expression of its own."""
+    return value.target if isinstance(value, ast.Index) else value
 
 
 def _without(body: ast.Body, arguments: Sequence[str], blocks: Sequence[str]) -> ast.Body:

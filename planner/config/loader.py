@@ -89,9 +89,18 @@ def load_module(
             )
         elif where is not None:
             inner, mistakes = load_module(find, parse, version, where, (*callers, directory))
-            # What was not found is a mistake of the call, not of a file.
-            diagnostics.extend(item if item.subject else replace(item, subject=call.source_range) for item in mistakes)
-            call = replace(call, module=inner)
+            if is_remote(call) and not inner.sources:
+                diagnostics.error(
+                    "Module not installed",
+                    f'"{call.source}" comes from elsewhere and is not here yet. Fetch it with: lunform init',
+                    call.source_range,
+                )
+            else:
+                # What was not found is a mistake of the call, not of a file.
+                diagnostics.extend(
+                    item if item.subject else replace(item, subject=call.source_range) for item in mistakes
+                )
+                call = replace(call, module=inner)
         calls[call.name] = call
     return replace(module, calls=calls), diagnostics
 
@@ -104,10 +113,15 @@ def all_sources(module: Module) -> Iterator[Source]:
             yield from all_sources(call.module)
 
 
+def is_remote(call: ModuleCall) -> bool:
+    """The module comes from a repository and not from a directory beside."""
+    return _REMOTE.match(call.source) is not None
+
+
 def remote_calls(module: Module) -> Iterator[ModuleCall]:
     """The calls, in the modules that are there, of modules that come from elsewhere."""
     for call in module.calls.values():
-        if _REMOTE.match(call.source):
+        if is_remote(call):
             yield call
         if call.module is not None:
             yield from remote_calls(call.module)
@@ -134,7 +148,7 @@ def _directory_of(call: ModuleCall, caller: str, diagnostics: Diagnostics) -> st
     source = call.source
     if source.startswith(("./", "../")) or source in (".", ".."):
         return os.path.normpath(f"{caller}/{source}")
-    if _REMOTE.match(source):
+    if is_remote(call):
         _, inside = split_source(source)
         return os.path.normpath(f"{installed_at(source)}/{inside}")
     if source:

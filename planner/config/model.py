@@ -54,8 +54,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class ProviderBlock:
+    """`for_each` makes a configuration for each key of one alias."""
+
     address: ProviderAddress
     body: ast.Body
+    for_each: ast.Expression | None
     range: SourceRange
 
 
@@ -118,6 +121,7 @@ class Resource:
     Attributes:
         body: its own arguments and blocks, without those that every resource has.
         provider: the provider that it names; None where it names none.
+        provider_key: which copy of it, where its block has for_each.
         range: its header, `volume "db"`.
     """
 
@@ -128,6 +132,7 @@ class Resource:
     for_each: ast.Expression | None
     depends_on: tuple[ast.Expression, ...]
     provider: ProviderAddress | None
+    provider_key: ast.Expression | None
     provider_range: SourceRange | None
     lifecycle: Lifecycle
     range: SourceRange

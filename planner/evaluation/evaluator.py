@@ -8,7 +8,7 @@ a diagnostic and an unknown value, and the rest goes on: one run reports them al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -23,14 +23,22 @@ from planner.addresses import (
 )
 from planner.config.model import Module
 from planner.config.variables import GivenValue, ParseExpression
-from planner.diagnostics import Diagnostics, Severity
+from planner.diagnostics import Diagnostics, Severity, did_you_mean
 from planner.evaluation.arguments import evaluate_body, merge_copies
 from planner.evaluation.compiler import Compiled
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
 from planner.evaluation.inputs import check_variable, evaluate_variable, unknown_variable
-from planner.evaluation.program import CompiledCondition, Definitions, Node, StaticPath, compile_program
+from planner.evaluation.program import (
+    CompiledCondition,
+    CompiledResource,
+    Definitions,
+    Node,
+    StaticPath,
+    compile_program,
+)
 from planner.evaluation.resource_graph import DesiredOutput, ResourceGraph, ResourceInstance
+from planner.evaluation.scope import Scope
 from planner.syntax import ast
 from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
@@ -40,9 +48,12 @@ from planner.values.types import NULL, NUMBER, ListValue, MapValue, SetValue, Va
 
 
 class ValueOf(Protocol):
-    """Answers what an instance's attributes are, as far as the asker's stage can know: plain data, Unknown allowed."""
+    """
+    Answers what an instance's attributes are, as far as the asker's stage can know: plain data, Unknown allowed among
+    it or in place of it.
+    """
 
-    def __call__(self, instance: ResourceInstance) -> Mapping[str, Any]: ...
+    def __call__(self, instance: ResourceInstance) -> Mapping[str, Any] | Unknown: ...
 
 
 class Evaluator:
@@ -75,7 +86,12 @@ class Evaluator:
         return self.program.diagnostics
 
     def evaluate(
-        self, value_of: ValueOf, before: Evaluated | None = None, *, without_inputs: bool = False
+        self,
+        value_of: ValueOf,
+        before: Evaluated | None = None,
+        *,
+        without_inputs: bool = False,
+        without_copies: bool = False,
     ) -> Evaluated:
         """
         Work out every value.
@@ -85,8 +101,9 @@ class Evaluator:
             before: an earlier evaluation; only what depends on volumes is worked out anew, since only of volumes can
                 a later stage know more.
             without_inputs: a required variable that nothing gives a value is unknown, and no mistake.
+            without_copies: a block whose number of copies is not known has none and is unknown, which is no mistake.
         """
-        return _Run(self, value_of, before, without_inputs).evaluate()
+        return _Run(self, value_of, before, without_inputs, without_copies).evaluate()
 
     def edges(self) -> list[tuple[str, str]]:
         """(needing, needed) pairs of blocks, sorted."""
@@ -95,7 +112,10 @@ class Evaluator:
 
 @dataclass(frozen=True, slots=True)
 class _Copies:
-    """The instances of one block in one module instance; `kind` is "for_each", "count", or "" without copies."""
+    """
+    The instances of one block in one module instance; `kind` is "for_each", "count", "" without copies, or "unknown"
+    where it cannot be told which there are.
+    """
 
     kind: str
     instances: tuple[ResourceInstance, ...]
@@ -112,6 +132,8 @@ class Evaluated:
     copies: Mapping[tuple[ModulePath, Node], _Copies]
     paths: Mapping[StaticPath, tuple[ModulePath, ...]]
     calls: Mapping[ModulePath, _Scope]
+    names: Scope
+    """What names mean in the root module, outside of all blocks; one that is not there is unknown."""
 
 
 class _Scope:
@@ -157,9 +179,17 @@ class _Scope:
 
 
 class _Run:
-    def __init__(self, evaluator: Evaluator, value_of: ValueOf, before: Evaluated | None, without_inputs: bool) -> None:
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        value_of: ValueOf,
+        before: Evaluated | None,
+        without_inputs: bool,
+        without_copies: bool,
+    ) -> None:
         self.evaluator = evaluator
         self.without_inputs = without_inputs
+        self.without_copies = without_copies
         self.program = evaluator.program
         self.value_of = value_of
         self.before = before
@@ -183,7 +213,8 @@ class _Run:
                 else:
                     self._evaluate(node, path)
         graph = ResourceGraph(self.instances, self.providers, self.outputs, self.imports, self.variables)
-        return Evaluated(graph, merge_copies(self.diagnostics), self.values, self.copies, self.paths, self.calls)
+        mistakes = merge_copies(self.diagnostics)
+        return Evaluated(graph, mistakes, self.values, self.copies, self.paths, self.calls, _Scope(self, ()))
 
     def _reuse(self, node: Node, path: ModulePath, before: Evaluated) -> None:
         graph = before.graph
@@ -196,14 +227,18 @@ class _Run:
                     self.outputs[node.name] = graph.outputs[node.name]
             case "provider":
                 address = parse_provider(node.name)
-                if address in graph.providers:
-                    self.providers[address] = graph.providers[address]
+                configured = {
+                    known: value for known, value in graph.providers.items() if replace(known, key=None) == address
+                }
+                self.providers.update(configured)
             case "check":
                 self._check(node, path)
             case "import":
                 self._import(node, path)
             case "module":
                 inside = (*node.module, node.name)
+                if (path, "module", node.name) in before.values:
+                    self.values[path, "module", node.name] = UNKNOWN
                 called = tuple(found for found in before.paths.get(inside, ()) if found[:-1] == path)
                 self.paths[inside] = (*self.paths.get(inside, ()), *called)
                 for found in called:
@@ -285,17 +320,40 @@ class _Run:
         self.outputs[node.name] = DesiredOutput(plain, output.sensitive)
 
     def _provider(self, node: Node, path: ModulePath) -> None:
-        compiled = self.program.provider_bodies.get(node)
-        if compiled is not None and not path:
-            settings = evaluate_body(compiled, _Scope(self, path), self.diagnostics, stored=False)
-            self.providers[parse_provider(node.name)] = settings
+        compiled = self.program.providers.get(node)
+        if compiled is None or path:
+            return
+        for key, scope in self._scopes(compiled.for_each, None, compiled.copies, path) or ():
+            settings = evaluate_body(compiled.body, scope, self.diagnostics, stored=False)
+            address = replace(compiled.address, key=None if key is None else str(key))
+            self.providers[address] = settings
+
+    def _provider_of(self, compiled: CompiledResource, scope: _Scope, mistakes: Diagnostics) -> ProviderAddress | None:
+        """The provider of one copy of a pool or host: where its block has for_each, one of its copies."""
+        if compiled.provider is None or compiled.provider_key is None:
+            return compiled.provider
+        key = self._value(compiled.provider_key, scope)
+        found = replace(compiled.provider, key=key) if isinstance(key, str) else None
+        if found in self.providers:
+            return found
+        known = [str(address.key) for address in self.providers if replace(address, key=None) == compiled.provider]
+        mistakes.error(
+            "Invalid provider reference",
+            f"{compiled.provider} has no copy {short_text(key)}; it has {', '.join(known) or 'none'}."
+            f"{did_you_mean(str(key), known)}",
+            compiled.resource.provider_range,
+        )
+        return None
 
     def _call(self, node: Node, path: ModulePath) -> None:
         compiled = self.program.calls[node]
         call = compiled.call
         inside = (*node.module, node.name)
         found: list[ModulePath] = []
-        for key, scope in self._scopes(call.for_each, call.count, compiled.copies, path):
+        scopes = self._scopes(call.for_each, call.count, compiled.copies, path)
+        if scopes is None:
+            self.values[path, "module", node.name] = UNKNOWN
+        for key, scope in scopes or ():
             called = (*path, ModuleStep(node.name, key))
             self.calls[called] = scope
             found.append(called)
@@ -354,7 +412,7 @@ class _Run:
         """What `module.name` is in the module instance at `path`: its outputs, by key where it has copies."""
         static = tuple(step.name for step in path)
         call = self.program.modules[static].calls.get(name)
-        if call is None or call.module is None:
+        if call is None or call.module is None or (path, "module", name) in self.values:
             return UNKNOWN
         by_key: dict[InstanceKey, Value] = {}
         for called in self.paths.get((*static, name), ()):
@@ -378,21 +436,23 @@ class _Run:
         resource = compiled.resource
         address = ResourceAddress(node.kind, node.name, path)
         dependencies = self._dependencies(node, path)
-        copies, scopes = [], []
-        for key, scope in self._scopes(resource.for_each, resource.count, compiled.copies, path):
+        copies, within = [], []
+        scopes = self._scopes(resource.for_each, resource.count, compiled.copies, path)
+        for key, scope in scopes or ():
             instance_address = address.instance(key)
             mistakes = Diagnostics()
-            scopes.append(scope)
+            within.append(scope)
             self._hold(compiled.preconditions, scope, "Precondition failed", mistakes)
             attributes = evaluate_body(compiled.body, scope, mistakes, stored=True)
+            provider = self._provider_of(compiled, scope, mistakes)
             if not compiled.type.provisioned:
                 attributes["id"] = str(instance_address)
             self.diagnostics.extend(replace(item, address=str(instance_address)) for item in mistakes)
             copies.append(
-                ResourceInstance(instance_address, resource, compiled.type, attributes, compiled.provider, dependencies)
+                ResourceInstance(instance_address, resource, compiled.type, attributes, provider, dependencies)
             )
-        kind = "for_each" if resource.for_each else "count" if resource.count else ""
-        return _Copies(kind, tuple(copies), tuple(scopes))
+        kind = "unknown" if scopes is None else "for_each" if resource.for_each else "count" if resource.count else ""
+        return _Copies(kind, tuple(copies), tuple(within))
 
     def _dependencies(self, node: Node, path: ModulePath) -> tuple[InstanceAddress, ...]:
         """
@@ -434,12 +494,11 @@ class _Run:
         count: ast.Expression | None,
         compiled: Compiled | None,
         path: ModulePath,
-    ) -> Iterator[tuple[InstanceKey, _Scope]]:
-        """A scope for each copy of a block; none where the number of copies is wrong, which is reported."""
+    ) -> list[tuple[InstanceKey, _Scope]] | None:
+        """A scope for each copy of a block; None where it cannot be told which there are, which mostly is a mistake."""
         expression = for_each or count
         if expression is None or compiled is None:
-            yield None, _Scope(self, path)
-            return
+            return [(None, _Scope(self, path))]
         argument = "for_each" if for_each else "count"
 
         def refuse(detail: str) -> None:
@@ -449,32 +508,30 @@ class _Run:
             value = compiled.evaluate(_Scope(self, path))
         except EvaluationError as error:
             self.diagnostics.add(error.diagnostic)
-            return
+            return None
         if has_sensitive(value):
             refuse(f"{argument} decides which addresses there are, and those are shown; a sensitive value cannot.")
         elif contains_unknown_shape(value):
-            refuse(
-                f"{argument} must be known when planning, and this is known only after apply. Use names from the"
-                " configuration as keys, and what is known later as values."
-            )
+            if not self.without_copies:
+                refuse(
+                    f"{argument} must be known when planning, and this is known only after apply. Use names from the"
+                    " configuration as keys, and what is known later as values."
+                )
         elif argument == "count":
             try:
                 number = convert(value, NUMBER)
             except ConversionError:
                 number = NULL
             if isinstance(number, int) and number >= 0:
-                for index in range(number):
-                    yield index, _Scope(self, path, index=index)
-            else:
-                refuse(f"count takes a whole number from 0 up; this is {short_text(value)}.")
+                return [(index, _Scope(self, path, index=index)) for index in range(number)]
+            refuse(f"count takes a whole number from 0 up; this is {short_text(value)}.")
         else:
             pairs = _pairs(value)
-            if pairs is None:
-                hint = " Wrap the list: toset([...])." if isinstance(value, (tuple, ListValue)) else ""
-                refuse(f"for_each takes a map, an object, or a set of strings; this is {short_text(value)}.{hint}")
-            else:
-                for name, item in pairs:
-                    yield name, _Scope(self, path, key=name, value=item)
+            if pairs is not None:
+                return [(name, _Scope(self, path, key=name, value=item)) for name, item in pairs]
+            hint = " Wrap the list: toset([...])." if isinstance(value, (tuple, ListValue)) else ""
+            refuse(f"for_each takes a map, an object, or a set of strings; this is {short_text(value)}.{hint}")
+        return None
 
 
 def contains_unknown_shape(value: Value) -> bool:

@@ -26,6 +26,9 @@ from planner.syntax import ast
 
 ROOTS = ("var", "local", "each", "count", "path", "lunform", "module", "data", "self")
 
+_GIVEN = {"path": ("module", "root", "cwd"), "lunform": ("workspace",)}
+"""Names that every module has."""
+
 Definitions = Callable[[str], ProviderDefinition | None]
 
 StaticPath = tuple[str, ...]
@@ -68,6 +71,15 @@ class CompiledResource:
     provider: ProviderAddress | None
     preconditions: tuple[CompiledCondition, ...] = ()
     postconditions: tuple[CompiledCondition, ...] = ()
+    provider_key: Compiled | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledProvider:
+    address: ProviderAddress
+    for_each: ast.Expression | None
+    copies: Compiled | None
+    body: CompiledBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,7 @@ class Program:
     resources: dict[Node, CompiledResource] = field(default_factory=dict)
     calls: dict[Node, CompiledCall] = field(default_factory=dict)
     checks: dict[Node, tuple[CompiledCondition, ...]] = field(default_factory=dict)
-    provider_bodies: dict[Node, CompiledBody] = field(default_factory=dict)
+    providers: dict[Node, CompiledProvider] = field(default_factory=dict)
     needs: dict[Node, tuple[Node, ...]] = field(default_factory=dict)
     edges: dict[tuple[Node, Node], SourceRange] = field(default_factory=dict)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
@@ -252,12 +264,16 @@ class _ModuleBuilder:
                 f" providers = {{ {address.name} = {address} }}.",
                 block.range,
             )
-        self._needs(node, references(block.body))
+        self._needs(node, references(block.body), ("each",) if block.for_each else ())
+        if block.for_each is not None:
+            self._needs(node, references(block.for_each))
         definition = self._definition(address, block.range)
         if definition is not None:
             settings = ResourceType(address.name, definition.summary, definition.settings)
             owner = f'provider "{address.name}"'
-            self.program.provider_bodies[node] = self._body(block.body, settings, owner, block.range, ("alias",))
+            body = self._body(block.body, settings, owner, block.range, ("alias", "for_each"))
+            copies = self._compile(block.for_each) if block.for_each else None
+            self.program.providers[node] = CompiledProvider(address, block.for_each, copies, body)
 
     def _call(self, call: ModuleCall) -> None:
         node = self._node("module", call.name, call.range)
@@ -301,6 +317,8 @@ class _ModuleBuilder:
             self._needs(node, references(dependency))
         for trigger in lifecycle.replace_triggered_by:
             self._needs(node, references(trigger), special)
+        if resource.provider_key is not None:
+            self._needs(node, references(resource.provider_key), special)
         provider = None
         extra: tuple[str, ...] = ("count", "for_each", "depends_on")
         if kind in PROVIDED:
@@ -315,6 +333,7 @@ class _ModuleBuilder:
             body=body,
             copies=self._compile(copies) if copies else None,
             provider=provider,
+            provider_key=self._compile(resource.provider_key) if resource.provider_key else None,
             preconditions=self._conditions(node, lifecycle.preconditions, special),
             postconditions=self._conditions(node, lifecycle.postconditions, (*special, "self")),
         )
@@ -359,6 +378,10 @@ class _ModuleBuilder:
         root = self.program.modules[()]
         if address in root.providers:
             self._edge(node, Node("provider", str(address)), range)
+            has_copies = root.providers[address].for_each is not None
+            if has_copies is not (resource.provider_key is not None) and not self.path:
+                needs = f'say which: {address}["KEY"]' if has_copies else "its block has no for_each, so no key fits"
+                self.diagnostics.error("Invalid provider reference", f"provider {address}: {needs}.", range)
         elif address.alias is not None:
             self.diagnostics.error(
                 "Undeclared provider configuration",
@@ -404,7 +427,7 @@ class _ModuleBuilder:
 
     def _need(self, node: Node, reference: Reference, special: tuple[str, ...]) -> None:
         """Draw an edge for a reference, or report that it names nothing."""
-        if reference.root in ("path", "lunform", *special):
+        if reference.root in special or reference.name in _GIVEN.get(reference.root, ()):
             return
         targets = list(self._targets(reference))
         for target in targets:
@@ -459,7 +482,11 @@ class _ModuleBuilder:
 
     def _report_unknown(self, reference: Reference) -> None:
         root, name = reference.root, reference.name
-        if root in ("var", "local"):
+        if not name and (root in ROOTS or root in RESOURCE_TYPES):
+            detail = f'"{root}" alone has no value. It is followed by a name, as in "{root}.NAME".'
+        elif root in _GIVEN:
+            detail = f'There is no "{root}.{name}".{did_you_mean(name, _GIVEN[root])}'
+        elif root in ("var", "local"):
             known = self.module.variables if root == "var" else self.module.locals
             what, how = ("variable", f'variable "{name}" {{}}') if root == "var" else ("local value", "a locals block")
             detail = f'There is no {what} "{name}". Declare it with {how}.{did_you_mean(name, known)}'

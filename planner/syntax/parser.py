@@ -477,7 +477,7 @@ class _Adapter:
                 return ast.Literal(name, range)
             case ast.Literal(bool() | None, range):
                 return ast.Literal(range.text, range)
-            case ast.GetAttribute() | ast.Index() if _is_reference(key):
+            case ast.GetAttribute() | ast.Index() if is_reference(key):
                 self.diagnostics.error(
                     "Ambiguous key",
                     "A reference as a key stands in parentheses; a key that holds dots stands in quotes.",
@@ -635,7 +635,8 @@ def _head(item: ast.Argument | ast.Block) -> SourceRange:
     return item.name_range if isinstance(item, ast.Argument) else item.header_range
 
 
-def _is_reference(expression: ast.Expression) -> bool:
+def is_reference(expression: ast.Expression) -> bool:
+    """Whether it is a name, or a chain of attributes and plain indexes that begins with one."""
     while isinstance(expression, ast.GetAttribute) or (
         isinstance(expression, ast.Index) and isinstance(expression.key, ast.Literal)
     ):

@@ -352,7 +352,8 @@ class _Scanner:
             self.last = _OPERAND
             return splat.end()
         # A brace after a word belongs to a block; a brace where a value may stand opens an object.
-        is_body = opener == "{" and self.last in (_OPERAND, _NUMBER, _LINE_END)
+        outer_is_body = self.frames[-1].is_body if self.frames else self.is_file
+        is_body = opener == "{" and outer_is_body and self.last in (_OPERAND, _NUMBER, _LINE_END)
         self._push(_Frame(opener, start, opener == "{", is_body))
         return start + 1
 

@@ -240,6 +240,7 @@ def test_a_killed_apply_is_rolled_forward(small: Path) -> None:
             for verb in (
                 "init",
                 "validate",
+                "fmt",
                 "plan",
                 "apply",
                 "destroy",

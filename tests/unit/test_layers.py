@@ -19,7 +19,7 @@ LAYERS = (
     ("steps",),
     ("planfile",),
     ("execution",),
-    ("state", "plugins"),
+    ("state", "plugins", "fetching"),
     ("operations", "views"),
     ("cli",),
 )
