@@ -299,3 +299,16 @@ def test_tables_agree_with_the_language(title: str, shape: Shape) -> None:
     rows = BY_TITLE[title].rows
     assert sorted(rows) == sorted([*shape.arguments, *shape.blocks])
     assert {name for name, row in rows.items() if "required. " in row} == set(shape.required)
+
+
+def test_links_lead_somewhere() -> None:
+    anchors = {f"{section.page}#{anchor(section.title)}" for section in SECTIONS}
+    for path in PAGES.glob("*.md"):
+        for page, fragment in re.findall(r"\]\(([\w./]*)(#[\w-]+)?\)", path.read_text()):
+            assert not page or (PAGES / page).is_file(), f"{path.name}: {page}"
+            assert not fragment or (page or path.name) + fragment in anchors, f"{path.name}: {page}{fragment}"
+
+
+def anchor(title: str) -> str:
+    """What a heading is called in a link, as GitHub has it."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
