@@ -10,34 +10,35 @@ Desired x recorded x actual -> plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from planner.addresses import InstanceAddress, ModulePath, ProviderAddress, parse_instance
-from planner.diagnostics import Diagnostics, SourceRange
+from planner.diagnostics import Diagnostics
 from planner.evaluation.evaluator import Evaluator
 from planner.evaluation.program import StaticPath
-from planner.evaluation.references import references
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer
 from planner.placement.allocator import place
-from planner.placement.model import Assignment, Candidate, Placement, Rejection
+from planner.placement.model import Assignment, Placement
 from planner.planning.adoption import find_import, read_data
+from planner.planning.comparison import Verdict, compare_recorded, compare_volume
 from planner.planning.current import Current, current
-from planner.planning.goal import Goal, as_it_is, demand_of, goal_of, planned_attributes
-from planner.planning.moves import Moves, apply_moves, covers
+from planner.planning.goal import Goal, as_it_is, demand_of, goal_of
+from planner.planning.moves import Moves, apply_moves
+from planner.planning.placing import candidates, report
 from planner.planning.plan import Action, Change, OutputChange, Plan
 from planner.planning.refresh import Actual, HostTarget, PoolTarget, refresh
+from planner.planning.removal import Removals, in_order
 from planner.resources.declared import host_arguments, pool_arguments
 from planner.resources.volume import visible
 from planner.sdk.hypervisor import HostSpec
 from planner.sdk.provider import Providers
 from planner.sdk.storage import PoolSpec
-from planner.state.model import Attributes, OutputValue, RecordedObject, Snapshot
+from planner.state.model import Attributes, OutputValue, Snapshot
 from planner.steps.graph import StepGraph
-from planner.units import format_size, parse_size
 from planner.values.marks import UNKNOWN, Unknown
 
 BuildSteps = Callable[["Changes"], tuple[StepGraph, Mapping[InstanceAddress, tuple[int, ...]]]]
@@ -133,7 +134,9 @@ class _Planning:
                 (instance for instance in desired.instances.values() if instance.is_data), self.actual, self.diagnostics
             )
             first = self.evaluator.evaluate(self._as_recorded)
+            self.diagnostics.extend(first.diagnostics)
             desired = first.graph
+            self._learn(desired)
         self._find_imports(desired)
         if self.diagnostics.has_errors:
             return None, self.diagnostics
@@ -153,7 +156,8 @@ class _Planning:
             outputs = self._outputs(second.graph)
         if self.diagnostics.has_errors:
             return None, self.diagnostics
-        self._plan_removals(instances)
+        removals = Removals(self.snapshot, self.currents, self.evaluator.program, self.paths, self.request.destroy)
+        self.changes.update((change.address, change) for change in removals.plan(instances.keys(), self.diagnostics))
         if self.diagnostics.has_errors:
             return None, self.diagnostics
         return self._finish(instances, outputs, variables), self.diagnostics
@@ -250,65 +254,10 @@ class _Planning:
                 goal = self._goal(instance)
                 if goal is not None:
                     self.goals[instance.address] = goal
-        candidates = [
-            self._candidate(id, attributes)
-            for address in desired.instances
-            if address.type == "pool" and (attributes := self.known[(id := str(address))]) and id in self.actual.pools
-        ]
+        pools = {str(a): self.known[str(a)] for a in desired.instances if a.type == "pool"}
         demands = [demand_of(goal, self.actual, self._now(goal.instance.address)) for goal in self.goals.values()]
-        self.placement = place(demands, candidates)
-        ranges = {demand.address: demand.range for demand in demands}
-        for address, rejections in self.placement.unplaced.items():
-            self._report_unplaced(address, rejections, ranges[address])
-        for demand in demands:
-            assignment = self.placement.assignments.get(demand.address)
-            if assignment is not None and demand.enforcement == "best_effort":
-                who = assignment.enforcement
-                lacking = [n for n in ("floor", "ceiling", "burst") if getattr(who, n) == "none"]
-                if lacking:
-                    self.diagnostics.warning(
-                        "Figures that nobody holds",
-                        f"On {assignment.pool} nobody holds the {', '.join(lacking)} of this volume; its offering asks"
-                        " for best effort only.",
-                        demand.range,
-                        address=str(demand.address),
-                    )
-
-    def _report_unplaced(
-        self, address: InstanceAddress, rejections: tuple[Rejection, ...], range: SourceRange | None
-    ) -> None:
-        now = self._now(address)
-        summary = "No pool can take the volume"
-        if now is not None and [rejection.pool for rejection in rejections] == [now["pool"]]:
-            summary = "The volume does not fit its pool any more"
-            detail = (
-                f"{address} is on {now['pool']}: {rejections[0].reason}. It is not moved by itself: that would lose"
-                " its data. Make room there; or pin it elsewhere with the argument pool, which replaces it."
-            )
-        elif rejections:
-            width = max(len(rejection.pool) for rejection in rejections)
-            rows = [f"  {r.pool:<{width}}  {r.filter:<6}  {r.reason}" for r in rejections]
-            detail = "\n".join(["Every pool was refused:", *rows])
-        else:
-            detail = "The configuration declares no pool."
-        self.diagnostics.error(summary, detail, range, address=str(address))
-
-    def _candidate(self, id: str, attributes: Attributes) -> Candidate:
-        reading = self.actual.pools[id]
-        capacity = attributes.get("capacity")
-        return Candidate(
-            id=id,
-            spec=PoolSpec(id, pool_arguments(attributes)),
-            array=reading.array,
-            status=reading.status,
-            tags=frozenset(attributes.get("tags") or ()),
-            zone=attributes.get("zone"),
-            exclusive=bool(attributes.get("exclusive")),
-            enabled=attributes.get("state") == "enabled",
-            capacity=None if capacity is None else parse_size(capacity),
-            capacity_iops=attributes.get("capacity_iops"),
-            overprovision=float(attributes.get("overprovision") or 1),
-        )
+        self.placement = place(demands, list(candidates(pools, self.actual)))
+        report(demands, self.placement, self.diagnostics)
 
     # -- comparing --
 
@@ -336,24 +285,20 @@ class _Planning:
             if goal is None:
                 return instance.attributes
             assignment = self.placement.assignments[address]
-            action, after, paths, reason = self._compare_volume(goal, assignment, found)
+            verdict = compare_volume(goal, assignment, found, self.changes, self.diagnostics)
         else:
-            after, paths, reason = dict(instance.attributes), (), ""
-            now = found.attributes
-            same = (
-                now is not None and dict(now) == after and object is not None and object.provider == instance.provider
-            )
-            action = Action.CREATE if now is None else Action.NO_OP if same else Action.UPDATE
-        if action is Action.REPLACE and self._is_protected(instance.resource.lifecycle.prevent_destroy, object):
-            self._refuse_destruction(address, f"would be replaced, since {', '.join(paths)} cannot be changed in place")
+            verdict = compare_recorded(instance, object, found.attributes)
+        held = instance.resource.lifecycle.prevent_destroy or (object is not None and object.protected)
+        if verdict.action is Action.REPLACE and held:
+            self._refuse_replacement(instance, verdict)
         self.changes[address] = Change(
             address=address,
-            action=action,
+            action=verdict.action,
             before=found.attributes,
-            after=after,
+            after=verdict.after,
             provider=instance.provider,
-            reason=reason,
-            replace_paths=paths,
+            reason=verdict.reason,
+            replace_paths=verdict.paths,
             drift=found.drift,
             assignment=assignment,
             revision=object.revision if object else None,
@@ -362,142 +307,20 @@ class _Planning:
             importing=self.imports.get(address, ""),
             recorded_anew=found.attributes is not None and (address in self.moves.changed or address in self.imports),
         )
-        return visible(after) if instance.type.provisioned else after
+        return visible(verdict.after) if instance.type.provisioned else verdict.after
 
-    def _compare_volume(
-        self, goal: Goal, assignment: Assignment, found: Current
-    ) -> tuple[Action, dict[str, Any], tuple[str, ...], str]:
-        now = found.attributes
-        if now is None:
-            reason = "gone_outside" if found.drift else ""
-            return Action.CREATE, planned_attributes(goal, assignment, None), (), reason
-        wanted = (("pool", assignment.pool), ("name", goal.name_of(now)))
-        paths = tuple(name for name, value in wanted if now[name] != value)
-        if paths:
-            return Action.REPLACE, planned_attributes(goal, assignment, None), paths, "replace_because_cannot_update"
-        if self._is_triggered(goal.instance):
-            return Action.REPLACE, planned_attributes(goal, assignment, None), (), "replace_by_triggers"
-        had = parse_size(now["size"])
-        if goal.size < had:
-            given = goal.instance.resource.body.argument("size")
-            self.diagnostics.error(
-                "Volumes cannot shrink",
-                f"{goal.instance.address} has {format_size(had)} and would get {format_size(goal.size)}: what lies"
-                f" beyond would be lost.{_grown_outside(found, had)} Keep the size, or make a new volume and copy the"
-                " data.",
-                given.value.range if given else goal.instance.resource.range,
-                address=str(goal.instance.address),
-            )
-        after = planned_attributes(goal, assignment, now)
-        return (Action.NO_OP if _same_volume(now, after) else Action.UPDATE), after, (), ""
-
-    def _is_triggered(self, instance: ResourceInstance) -> bool:
-        """Something in `replace_triggered_by` changes: an object, or the attribute of it that is named."""
-        for trigger in instance.resource.lifecycle.replace_triggered_by:
-            for reference in references(trigger):
-                for address, change in self.changes.items():
-                    named = (address.type, address.name, address.module)
-                    if named != (reference.root, reference.name, instance.address.module):
-                        continue
-                    steps = list(reference.steps)
-                    if address.key is not None and steps and steps.pop(0) != address.key:
-                        continue
-                    if change.action is Action.NO_OP:
-                        continue
-                    before, after = change.before or {}, change.after or {}
-                    if not steps or before.get(str(steps[0])) != after.get(str(steps[0])):
-                        return True
-        return False
-
-    def _plan_removals(self, instances: Mapping[InstanceAddress, ResourceInstance]) -> None:
-        kept = self._kept(instances)
-        for object in self.snapshot.objects.values():
-            address = object.address
-            if address in instances or address in kept:
-                continue
-            now = self.currents[address]
-            forgets = now.attributes is None or self._is_let_go(object)
-            self.changes[address] = Change(
-                address=address,
-                action=Action.FORGET if forgets else Action.DELETE,
-                before=now.attributes if now.attributes is not None else object.attributes,
-                after=None,
-                provider=object.provider,
-                reason="forget_because_removed" if self._is_removed(object) else self._why_removed(address),
-                drift=now.drift,
-                revision=object.revision,
-                holds_data=address.type == "volume",
-            )
-
-    def _is_let_go(self, object: RecordedObject) -> bool:
-        """It leaves the record and stays on its system: by `on_destroy`, or by a `removed` block."""
-        retained = object.address.type == "volume" and object.attributes.get("on_destroy") == "retain"
-        return retained or self._is_removed(object)
-
-    def _is_removed(self, object: RecordedObject) -> bool:
-        """A `removed` block lets it go without destroying it."""
-        return not self.request.destroy and any(
-            covers(removed.source, object.address) and not removed.destroy for removed in self.evaluator.module.removed
+    def _refuse_replacement(self, instance: ResourceInstance, verdict: Verdict) -> None:
+        why = (
+            f"{', '.join(verdict.paths)} cannot be changed in place"
+            if verdict.paths
+            else "replace_triggered_by says so"
         )
-
-    def _why_removed(self, address: InstanceAddress) -> str:
-        if self.request.destroy:
-            return ""
-        static = tuple(step.name for step in address.module)
-        module = self.evaluator.program.modules.get(static)
-        if module is None or address.module not in self.paths.get(static, ()):
-            return "delete_because_no_module"
-        if (address.type, address.name) not in module.resources:
-            return "delete_because_no_resource_config"
-        if address.key is None:
-            return "delete_because_wrong_repetition"
-        return "delete_because_each_key" if isinstance(address.key, str) else "delete_because_count_index"
-
-    def _kept(self, instances: Mapping[InstanceAddress, ResourceInstance]) -> set[InstanceAddress]:
-        """
-        What would go, but is protected, and what that needs. The rest of the plan goes on without it.
-        """
-        objects = self.snapshot.objects
-        kept: set[InstanceAddress] = set()
-        waiting = [
-            object.address
-            for object in objects.values()
-            if object.protected and object.address not in instances and self._now(object.address) is not None
-        ]
-        for address in waiting:
-            self.diagnostics.warning(
-                "Protected from destruction",
-                f"{address} is not in the configuration any more, and prevent_destroy keeps it; the protection outlives"
-                " the block. It is left as it is. To lift the protection, apply the block with prevent_destroy = false"
-                " first."
-                if not self.request.destroy
-                else f"{address} is left as it is, with what it needs. To lift the protection, apply it with"
-                " prevent_destroy = false first.",
-                address=str(address),
-            )
-        while waiting:
-            address = waiting.pop()
-            if address not in kept and address in objects:
-                kept.add(address)
-                for need in objects[address].dependencies:
-                    waiting.extend(
-                        other
-                        for other in objects
-                        if other == need or (need.key is None and other.resource == need.resource)
-                    )
-        return kept
-
-    def _is_protected(self, by_block: bool, object: RecordedObject | None) -> bool:
-        return by_block or (object is not None and object.protected)
-
-    def _refuse_destruction(self, address: InstanceAddress, what: str) -> None:
-        resource = self.evaluator.module.resources.get((address.type, address.name))
         self.diagnostics.error(
             "Protected from destruction",
-            f"{address} {what}, and prevent_destroy holds it. The protection outlives the block: to lift it, apply the"
-            " block with prevent_destroy = false first.",
-            resource.range if resource else None,
-            address=str(address),
+            f"{instance.address} would be replaced, since {why}, and prevent_destroy holds it. To lift the protection,"
+            " apply the block with prevent_destroy = false first.",
+            instance.resource.range,
+            address=str(instance.address),
         )
 
     def _outputs(self, graph: ResourceGraph) -> dict[str, OutputChange]:
@@ -520,7 +343,7 @@ class _Planning:
             for address, change in self.changes.items()
         }
         protected = frozenset(a for a, i in instances.items() if i.resource.lifecycle.prevent_destroy and not i.is_data)
-        ordered = _in_order(self.changes, dependencies)
+        ordered = in_order(self.changes, dependencies)
         graph, made = self.build_steps(
             Changes(tuple(ordered), self.known, self.pool_providers, dependencies, protected)
         )
@@ -552,59 +375,3 @@ def _dependencies(instance: ResourceInstance, after: Attributes) -> tuple[Instan
     named = {parse_instance(id) for id in (after["offering"], after["pool"], *after["access"])}
     exact = {address.resource for address in named}
     return tuple(sorted({*named, *(need for need in instance.dependencies if need.resource not in exact)}))
-
-
-def _grown_outside(found: Current, had: int) -> str:
-    """An explanation for who did not write the larger size."""
-    if any(item.path == "size" for item in found.drift):
-        return f' It was grown outside; size = "{format_size(had)}" accepts that.'
-    return ""
-
-
-def _same_volume(now: Attributes, after: Mapping[str, Any]) -> bool:
-    """Whether nothing is to be done: what is unknown in `after` is what apply would find anyway."""
-    for name, value in after.items():
-        if name == "access":
-            if {host: (p.get("address"), p.get("initiator")) for host, p in now["access"].items()} != {
-                host: (p["address"], p["initiator"]) for host, p in value.items()
-            }:
-                return False
-        elif name == "attachments":
-            if len(now[name]) != len(value):
-                return False
-            had = {(disk["host"], disk["vm"]): disk for disk in now[name]}
-            for disk in value:
-                there = had.get((disk["host"], disk["vm"]))
-                if there is None or any(
-                    there.get(key) != wanted for key, wanted in disk.items() if not isinstance(wanted, Unknown)
-                ):
-                    return False
-        elif not isinstance(value, Unknown) and now.get(name) != value:
-            return False
-    return True
-
-
-def _in_order(
-    changes: Mapping[InstanceAddress, Change], dependencies: Mapping[InstanceAddress, Iterable[InstanceAddress]]
-) -> list[Change]:
-    """What stays is in dependency order already; what goes comes after what it depended on."""
-    stays = [change for change in changes.values() if change.after is not None]
-    goes = {address: change for address, change in changes.items() if change.after is None}
-    placed: dict[InstanceAddress, Change] = {}
-
-    def visit(address: InstanceAddress) -> None:
-        waiting = [address]
-        while waiting:
-            at = waiting[-1]
-            open_needs = [
-                need for need in dependencies.get(at, ()) if need in goes and need not in placed and need not in waiting
-            ]
-            if open_needs:
-                waiting.extend(open_needs)
-            else:
-                waiting.pop()
-                placed.setdefault(at, goes[at])
-
-    for address in sorted(goes):
-        visit(address)
-    return [*stays, *placed.values()]

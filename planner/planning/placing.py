@@ -1,0 +1,71 @@
+"""Declared pools as candidates, and what there is to say about those volumes that found no place, or a poor one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from planner.diagnostics import Diagnostics
+from planner.placement.model import Candidate, Demand, Placement, Rejection
+from planner.planning.refresh import Actual
+from planner.resources.declared import pool_arguments
+from planner.sdk.storage import PoolSpec
+from planner.state.model import Attributes
+from planner.units import parse_size
+
+
+def candidates(pools: Mapping[str, Attributes], actual: Actual) -> Iterator[Candidate]:
+    """The pools that were read, by their addresses."""
+    for id, attributes in pools.items():
+        reading = actual.pools.get(id)
+        if reading is None:
+            continue
+        capacity = attributes.get("capacity")
+        yield Candidate(
+            id=id,
+            spec=PoolSpec(id, pool_arguments(attributes)),
+            array=reading.array,
+            status=reading.status,
+            tags=frozenset(attributes.get("tags") or ()),
+            zone=attributes.get("zone"),
+            exclusive=bool(attributes.get("exclusive")),
+            enabled=attributes.get("state") == "enabled",
+            capacity=None if capacity is None else parse_size(capacity),
+            capacity_iops=attributes.get("capacity_iops"),
+            overprovision=float(attributes.get("overprovision") or 1),
+        )
+
+
+def report(demands: Sequence[Demand], placement: Placement, diagnostics: Diagnostics) -> None:
+    """An error for each volume without a place; a warning where nobody holds what is asked for as best effort."""
+    for demand in demands:
+        if (rejections := placement.unplaced.get(demand.address)) is not None:
+            _report_unplaced(demand, rejections, diagnostics)
+        elif demand.enforcement == "best_effort":
+            assignment = placement.assignments[demand.address]
+            who = assignment.enforcement
+            lacking = [figure for figure in ("floor", "ceiling", "burst") if getattr(who, figure) == "none"]
+            if lacking:
+                diagnostics.warning(
+                    "Figures that nobody holds",
+                    f"On {assignment.pool} nobody holds the {', '.join(lacking)} of this volume; its offering asks for"
+                    " best effort only.",
+                    demand.range,
+                    address=str(demand.address),
+                )
+
+
+def _report_unplaced(demand: Demand, rejections: tuple[Rejection, ...], diagnostics: Diagnostics) -> None:
+    summary = "No pool can take the volume"
+    if demand.prior is not None and [rejection.pool for rejection in rejections] == [demand.prior]:
+        summary = "The volume does not fit its pool any more"
+        detail = (
+            f"{demand.address} is on {demand.prior}: {rejections[0].reason}. It is not moved by itself: that would lose"
+            " its data. Make room there; or pin it elsewhere with the argument pool, which replaces it."
+        )
+    elif rejections:
+        width = max(len(rejection.pool) for rejection in rejections)
+        rows = [f"  {r.pool:<{width}}  {r.filter:<6}  {r.reason}" for r in rejections]
+        detail = "\n".join(["Every pool was refused:", *rows])
+    else:
+        detail = "The configuration declares no pool."
+    diagnostics.error(summary, detail, demand.range, address=str(demand.address))

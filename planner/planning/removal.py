@@ -1,0 +1,127 @@
+"""What is recorded and not declared any more: it is destroyed, or let go, or protected."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from planner.addresses import InstanceAddress, ModulePath, ResourceAddress
+from planner.dependency import CycleError, DependencyGraph
+from planner.diagnostics import Diagnostics
+from planner.evaluation.program import Program, StaticPath
+from planner.planning.current import Current
+from planner.planning.moves import covers
+from planner.planning.plan import Action, Change
+from planner.state.model import RecordedObject, Snapshot
+
+
+class Removals:
+    """
+    Args:
+        paths: the instances of each module.
+        destroy: everything goes.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        currents: Mapping[InstanceAddress, Current],
+        program: Program,
+        paths: Mapping[StaticPath, tuple[ModulePath, ...]],
+        destroy: bool,
+    ) -> None:
+        self._objects = snapshot.objects
+        self._currents = currents
+        self._program = program
+        self._paths = paths
+        self._destroy = destroy
+
+    def plan(self, declared: Collection[InstanceAddress], diagnostics: Diagnostics) -> Iterator[Change]:
+        """A change for everything that goes. What is protected stays, with a warning."""
+        kept = self._kept(declared, diagnostics)
+        for object in self._objects.values():
+            address = object.address
+            if address in declared or address in kept:
+                continue
+            now = self._currents[address]
+            released = self._is_released(object)
+            retained = address.type == "volume" and object.attributes.get("on_destroy") == "retain"
+            forgets = released or retained or now.attributes is None
+            yield Change(
+                address=address,
+                action=Action.FORGET if forgets else Action.DELETE,
+                before=object.attributes if now.attributes is None else now.attributes,
+                after=None,
+                provider=object.provider,
+                reason="forget_because_removed" if released else self._why(address),
+                drift=now.drift,
+                revision=object.revision,
+                holds_data=address.type == "volume",
+            )
+
+    def _is_released(self, object: RecordedObject) -> bool:
+        """A `removed` block lets it go without destroying it."""
+        return not self._destroy and any(
+            covers(removed.source, object.address) and not removed.destroy
+            for removed in self._program.modules[()].removed
+        )
+
+    def _why(self, address: InstanceAddress) -> str:
+        if self._destroy:
+            return ""
+        static = tuple(step.name for step in address.module)
+        module = self._program.modules.get(static)
+        if module is None or address.module not in self._paths.get(static, ()):
+            return "delete_because_no_module"
+        if (address.type, address.name) not in module.resources:
+            return "delete_because_no_resource_config"
+        if address.key is None:
+            return "delete_because_wrong_repetition"
+        return "delete_because_each_key" if isinstance(address.key, str) else "delete_because_count_index"
+
+    def _kept(self, declared: Collection[InstanceAddress], diagnostics: Diagnostics) -> set[InstanceAddress]:
+        """What would go, but is protected, and what that needs. The rest of the plan goes on without it."""
+        copies: dict[ResourceAddress, list[InstanceAddress]] = defaultdict(list)
+        for address in self._objects:
+            copies[address.resource].append(address)
+        waiting = [
+            object.address
+            for object in self._objects.values()
+            if object.protected
+            and object.address not in declared
+            and self._currents[object.address].attributes is not None
+        ]
+        for address in waiting:
+            gone = "" if self._destroy else " is not in the configuration any more, and prevent_destroy outlives it: it"
+            diagnostics.warning(
+                "Protected from destruction",
+                f"{address}{gone} is left as it is, with what it needs. To lift the protection, apply its block with"
+                " prevent_destroy = false first.",
+                address=str(address),
+            )
+        kept: set[InstanceAddress] = set()
+        while waiting:
+            address = waiting.pop()
+            if address not in kept and address in self._objects:
+                kept.add(address)
+                for need in self._objects[address].dependencies:
+                    waiting.extend(copies[need.resource] if need.key is None else [need])
+        return kept
+
+
+def in_order(
+    changes: Mapping[InstanceAddress, Change], dependencies: Mapping[InstanceAddress, Iterable[InstanceAddress]]
+) -> list[Change]:
+    """What stays is in dependency order already; what goes comes behind, each block after those that it depends on."""
+    stays = [change for change in changes.values() if change.after is not None]
+    blocks: dict[ResourceAddress, list[InstanceAddress]] = defaultdict(list)
+    graph: DependencyGraph[ResourceAddress] = DependencyGraph()
+    for address in sorted(address for address, change in changes.items() if change.after is None):
+        blocks[address.resource].append(address)
+        needs = {need.resource for need in dependencies.get(address, ())}
+        graph.add(address.resource, needs - {address.resource})
+    try:
+        order = graph.order()
+    except CycleError:  # recorded at different times, records may contradict each other
+        order = sorted(blocks)
+    return [*stays, *(changes[address] for block in order for address in blocks.get(block, ()))]
