@@ -24,9 +24,12 @@ from pathlib import Path
 import pytest
 
 from planner import operations
+from planner.config import decoder
+from planner.config.content import Shape
 from planner.config.variables import FromCommandLine
 from planner.diagnostics import Diagnostics, Source
 from planner.errors import InvalidConfiguration
+from planner.evaluation import arguments
 from planner.evaluation.compiler import compile_expression
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.registry import standard_functions
@@ -34,8 +37,9 @@ from planner.evaluation.functions.signature import Function
 from planner.evaluation.scope import Names
 from planner.planning.builder import PlanRequest
 from planner.plugins import installed_providers, provider_definition
-from planner.resources.catalog import RESOURCE_TYPES
+from planner.resources.catalog import DATA_TYPES, RESOURCE_TYPES
 from planner.resources.schema import Argument, NestedBlock
+from planner.syntax import ast
 from planner.syntax.parser import parse_expression
 from planner.values.show import console_text
 from planner.values.types import Value
@@ -156,9 +160,12 @@ def inputs(command: str) -> operations.Inputs:
 def test_a_configuration_says_what_is_shown(section: Section, directory: Path) -> None:
     project = load(section, directory)
     diagnostics = operations.validate(project)
+    said = render_diagnostics(diagnostics, Style(False))
     if not diagnostics.has_errors and is_simulated(project):
-        diagnostics = planned(project)
-    assert render_diagnostics(diagnostics, Style(False)) == section.says
+        # Validating may know less than planning, but must not say anything else.
+        assert said in ("", section.says)
+        said = render_diagnostics(planned(project), Style(False))
+    assert said == section.says
 
 
 def is_simulated(project: operations.Project) -> bool:
@@ -191,9 +198,11 @@ def value_of(expression: str, names: Mapping[tuple[str, str], Value]) -> str:
     if tree is None:
         return failure(diagnostics)
     try:
-        return console_text(compile_expression(tree, functions(planning=True)).evaluate(Names(names)))
+        value = compile_expression(tree, functions(planning=True)).evaluate(Names(names))
     except EvaluationError as error:
         return failure([error.diagnostic])
+    is_type = isinstance(tree, ast.Call) and tree.name == "type"
+    return value if is_type and isinstance(value, str) else console_text(value)
 
 
 def failure(diagnostics: Collection) -> str:
@@ -235,6 +244,8 @@ def schemas() -> Iterator[tuple[str, list[Argument], list[NestedBlock]]]:
         yield type.name, list(type.arguments), list(type.blocks)
         for block in type.blocks:
             yield f"{block.type} in {type.name}", list(block.arguments), []
+    for type in DATA_TYPES.values():
+        yield f'data "{type.name}"', list(type.arguments), list(type.blocks)
     for name in installed_providers():
         definition = provider_definition(name)
         assert definition is not None
@@ -249,11 +260,11 @@ def schemas() -> Iterator[tuple[str, list[Argument], list[NestedBlock]]]:
 SCHEMAS = list(schemas())
 
 
-@pytest.mark.parametrize(("title", "arguments", "blocks"), SCHEMAS, ids=[title for title, _, _ in SCHEMAS])
-def test_tables_agree_with_the_schema(title: str, arguments: list[Argument], blocks: list[NestedBlock]) -> None:
+@pytest.mark.parametrize(("title", "declared", "blocks"), SCHEMAS, ids=[title for title, _, _ in SCHEMAS])
+def test_tables_agree_with_the_schema(title: str, declared: list[Argument], blocks: list[NestedBlock]) -> None:
     rows = BY_TITLE[title].rows
-    assert sorted(rows) == sorted([argument.name for argument in arguments] + [block.type for block in blocks])
-    for argument in arguments:
+    assert sorted(rows) == sorted([argument.name for argument in declared] + [block.type for block in blocks])
+    for argument in declared:
         row = rows[argument.name]
         assert ("required. " in row) == argument.required, argument.name
         assert ("read-only. " in row) == (not argument.settable), argument.name
@@ -261,3 +272,43 @@ def test_tables_agree_with_the_schema(title: str, arguments: list[Argument], blo
         assert all(f'`"{choice}"`' in row for choice in argument.choices), argument.name
         if isinstance(argument.default, str):
             assert f'`"{argument.default}"`' in row, argument.name
+
+
+def test_every_block_of_a_file_is_described() -> None:
+    assert decoder._TOP_LEVEL.keys() <= {section.title for section in SECTIONS if section.page == "blocks.md"}
+
+
+SHAPES: Mapping[str, Shape] = {
+    "lunform": decoder._SETTINGS,
+    "variable": decoder._VARIABLE,
+    "output": decoder._OUTPUT,
+    "module": Shape([name for name in decoder._MODULE_ARGUMENTS if name != "version"], required=["source"]),
+    "lifecycle": decoder._LIFECYCLE,
+    "precondition and postcondition": decoder._CONDITION,
+    "check": decoder._CHECK,
+    "moved": decoder._MOVED,
+    "removed": decoder._REMOVED,
+    "import": decoder._IMPORT,
+    "dynamic": arguments._DYNAMIC,
+}
+"""What the language's own blocks take, by the title of the section."""
+
+
+@pytest.mark.parametrize(("title", "shape"), SHAPES.items(), ids=SHAPES)
+def test_tables_agree_with_the_language(title: str, shape: Shape) -> None:
+    rows = BY_TITLE[title].rows
+    assert sorted(rows) == sorted([*shape.arguments, *shape.blocks])
+    assert {name for name, row in rows.items() if "required. " in row} == set(shape.required)
+
+
+def test_links_lead_somewhere() -> None:
+    anchors = {f"{section.page}#{anchor(section.title)}" for section in SECTIONS}
+    for path in PAGES.glob("*.md"):
+        for page, fragment in re.findall(r"\]\(([\w./]*)(#[\w-]+)?\)", path.read_text()):
+            assert not page or (PAGES / page).is_file(), f"{path.name}: {page}"
+            assert not fragment or (page or path.name) + fragment in anchors, f"{path.name}: {page}{fragment}"
+
+
+def anchor(title: str) -> str:
+    """What a heading is called in a link, as GitHub has it."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
