@@ -7,6 +7,7 @@ Source text to syntax tree, and back.
       adapter    turns the tree of python-hcl2 into ours
       templates  what stands in quotes and heredocs
       explanation, refusal   words for what is wrong: what the scanner found, and what python-hcl2 refused
+    json_syntax  the same trees from JSON: `parse_source` looks at the file's name; json_text reads JSON with positions
     cache        trees kept from one run to the next
     formatter    the canonical layout of a file
     printer      any tree as text

@@ -25,11 +25,22 @@ Token = Any
 
 Item = ast.Argument | ast.Block
 
-_MAX_DIGITS = 4000
+MAX_DIGITS = 4000
 """More are beyond what Python reads as a number, and far beyond what any value here can mean."""
 
 _EXPONENT = re.compile(r"[eE]([+-]?\d+)")
 _LITERALS = {"TRUE": True, "FALSE": False, "NULL": None}
+
+
+def number(text: str) -> int | Fraction | None:
+    """The exact value of a decimal number, or None when it has more than `MAX_DIGITS` digits."""
+    if text.isdigit() and len(text) < MAX_DIGITS:
+        return int(text)
+    exponent = _EXPONENT.search(text)
+    if len(text) > MAX_DIGITS or (exponent is not None and abs(int(exponent.group(1))) > MAX_DIGITS):
+        return None
+    value = Fraction(text)
+    return value.numerator if value.denominator == 1 else value
 
 
 class TooDeep(Exception):
@@ -288,14 +299,10 @@ class Adapter:
     def _number(self, tree: Tree) -> ast.Expression:
         range = self._range(tree.children[0])
         text = self.text[range.start : range.end]
-        if text.isdigit() and len(text) < _MAX_DIGITS:
-            return ast.Literal(int(text), range)
-        exponent = _EXPONENT.search(text)
-        if len(text) > _MAX_DIGITS or (exponent is not None and abs(int(exponent.group(1))) > _MAX_DIGITS):
-            self.diagnostics.error("Invalid number", f"A number has {_MAX_DIGITS} digits at most.", range)
-            return ast.Literal(0, range)
-        number = Fraction(text)
-        return ast.Literal(number.numerator if number.denominator == 1 else number, range)
+        value = number(text)
+        if value is None:
+            self.diagnostics.error("Invalid number", f"A number has {MAX_DIGITS} digits at most.", range)
+        return ast.Literal(value or 0, range)
 
     def _tuple(self, tree: Tree) -> ast.Expression:
         range = self._span(tree)
@@ -394,8 +401,8 @@ class Adapter:
 
     def _legacy_key(self, range: SourceRange) -> ast.Literal:
         digits = range.text
-        if len(digits) > _MAX_DIGITS:
-            self.diagnostics.error("Invalid number", f"A number has {_MAX_DIGITS} digits at most.", range)
+        if len(digits) > MAX_DIGITS:
+            self.diagnostics.error("Invalid number", f"A number has {MAX_DIGITS} digits at most.", range)
             return ast.Literal(0, range)
         return ast.Literal(int(digits), range)
 
