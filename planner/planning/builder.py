@@ -134,7 +134,8 @@ class _Planning:
                 (instance for instance in desired.instances.values() if instance.is_data), self.actual, self.diagnostics
             )
             first = self.evaluator.evaluate(self._as_recorded)
-            self.diagnostics.extend(first.diagnostics)
+            if first.diagnostics.has_errors:
+                self.diagnostics.extend(first.diagnostics)
             desired = first.graph
             self._learn(desired)
         self._find_imports(desired)

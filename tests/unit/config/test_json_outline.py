@@ -15,7 +15,12 @@ def test_every_nested_block_is_a_block_in_json() -> None:
     expected = {
         "lunform": set(decoder._SETTINGS.blocks),
         "variable": set(decoder._VARIABLE.blocks),
-        **{name: {"lifecycle", *(block.type for block in type.blocks)} for name, type in RESOURCE_TYPES.items()},
+        "check": set(decoder._CHECK.blocks),
+        "removed": set(decoder._REMOVED.blocks),
+        **{
+            name: {"lifecycle", "dynamic", *(block.type for block in type.blocks)}
+            for name, type in RESOURCE_TYPES.items()
+        },
     }
 
     assert {name: set(outline.blocks) for name, outline in CONFIGURATION.blocks.items() if outline.blocks} == expected

@@ -14,6 +14,7 @@ from planner.evaluation.scope import Names
 from planner.syntax import ast
 from planner.syntax.json_syntax import Outline, Reading, parse_json, parse_source
 from planner.syntax.json_text import MAX_NESTING
+from planner.syntax.masked import MAX_DEPTH
 
 OUTLINE = Outline(
     blocks={
@@ -173,7 +174,12 @@ def test_parsing_never_raises_and_every_mistake_has_a_place(text: str) -> None:
             assert 0 <= item.subject.start <= item.subject.end <= len(text)
 
 
-@pytest.mark.parametrize("inner", ["${" + "[" * 148 + "]" * 148 + "}", "%{ if true }" * 140 + "%{ endif }" * 140])
+_DEEP = MAX_DEPTH - 10
+
+
+@pytest.mark.parametrize(
+    "inner", ["${" + "[" * _DEEP + "]" * _DEEP + "}", "%{ if true }" * _DEEP + "%{ endif }" * _DEEP]
+)
 def test_the_deepest_tree_that_is_let_through_can_be_evaluated(inner: str) -> None:
     levels = MAX_NESTING - 1
     node = value("[" * levels + json.dumps(inner) + "]" * levels)
