@@ -98,12 +98,12 @@ def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = Non
     Read a directory's configuration, or `sources` instead of its files. Mistakes come with it and are not raised.
     """
     diagnostics = Diagnostics()
-    from planner.syntax.parser import parse_file
+    from planner.syntax.json_syntax import parse_source
 
     find = partial(find_sources, directory) if sources is None else partial(_among, sources)
     module, mistakes = load_module(find, _parser(directory), VERSION)
     diagnostics.extend(mistakes)
-    given, mistakes = collect(module, directory, inputs.environment, inputs.command_line, inputs.saved, parse_file)
+    given, mistakes = collect(module, directory, inputs.environment, inputs.command_line, inputs.saved, parse_source)
     diagnostics.extend(mistakes)
     return Project(directory, module, given, _evaluator(directory, module, given, planning=True), diagnostics)
 
@@ -297,7 +297,7 @@ def _parser(directory: Path) -> Parse:
     work = directory / WORK_DIRECTORY
     key = user_key() if work.is_dir() else None
     trees = None if key is None else TreeCache(work / "cache", key)
-    return lambda source: parse_file_cached(source, trees)
+    return lambda source, outline: parse_file_cached(source, trees, outline)
 
 
 def _build_steps(changes: Changes) -> Any:

@@ -13,15 +13,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from planner.config.decoder import decode_module
+from planner.config.json_outline import CONFIGURATION
 from planner.config.model import Module, ModuleCall
 from planner.diagnostics import Diagnostics, Source
 from planner.syntax import ast
+from planner.syntax.json_syntax import Outline
 
-SUFFIX = ".lun.hcl"
+SUFFIXES = (".lun.hcl", ".lun.json")
 MODULES = ".lunform/modules"
 """Where `init` keeps modules that come from elsewhere, seen from the root module."""
 
-Parse = Callable[[Source], tuple[ast.Body, Diagnostics]]
+Parse = Callable[[Source, Outline], tuple[ast.Body, Diagnostics]]
+"""Parses a file in the syntax that its name says."""
 Find = Callable[[str], tuple[list[Source], Diagnostics]]
 """The sources of a directory, which is named as the root module sees it: ".", "modules/east"."""
 
@@ -55,8 +58,8 @@ def find_sources(root: Path, directory: str = ".") -> tuple[list[Source], Diagno
     if not paths:
         diagnostics.error(
             "No configuration files",
-            f"{where.absolute()} holds no files that end in {SUFFIX}. Change to the directory with your"
-            " configuration, or name it with -chdir.",
+            f"{where.absolute()} holds no files that end in {' or '.join(SUFFIXES)}. Change to the directory with"
+            " your configuration, or name it with -chdir.",
         )
     return sources, diagnostics
 
@@ -73,7 +76,7 @@ def load_module(
     sources, diagnostics = find(directory)
     files = []
     for source in sources:
-        body, mistakes = parse(source)
+        body, mistakes = parse(source, CONFIGURATION)
         diagnostics.extend(mistakes)
         files.append((source, body))
     module, mistakes = decode_module(directory, files, version)
@@ -163,4 +166,4 @@ def _directory_of(call: ModuleCall, caller: str, diagnostics: Diagnostics) -> st
 
 def _is_configuration(path: Path) -> bool:
     """Editors leave `.x.swp`, `x~` and `#x#` behind; those are not configuration."""
-    return path.name.endswith(SUFFIX) and not path.name.startswith((".", "#")) and path.is_file()
+    return path.name.endswith(SUFFIXES) and not path.name.startswith((".", "#")) and path.is_file()

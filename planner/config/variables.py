@@ -1,6 +1,7 @@
 """
-Values given from outside, in Terraform's order: default < LUNFORM_VAR_name < lunform.lunvars.hcl <
-*.auto.lunvars.hcl by name < -var and -var-file as they come on the command line. The last one wins whole.
+Values given from outside, in Terraform's order: default < LUNFORM_VAR_name < lunform.lunvars.hcl < lunform.lunvars.json
+< *.auto.lunvars.hcl and *.auto.lunvars.json by name < -var and -var-file as they come on the command line. The last one
+wins whole.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from planner.config.json_outline import VALUES
 from planner.config.loader import Parse
 from planner.config.model import Module
 from planner.diagnostics import Diagnostics, Source, SourceRange, did_you_mean
 from planner.syntax import ast
 
-DEFAULT_FILE = "lunform.lunvars.hcl"
-AUTO_SUFFIX = ".auto.lunvars.hcl"
+DEFAULT_FILES = ("lunform.lunvars.hcl", "lunform.lunvars.json")
+AUTO_SUFFIXES = (".auto.lunvars.hcl", ".auto.lunvars.json")
 ENVIRONMENT_PREFIX = "LUNFORM_VAR_"
 
 
@@ -67,7 +69,8 @@ def collect(
     for name in module.variables:
         if (text := environment.get(ENVIRONMENT_PREFIX + name)) is not None:
             given[name] = GivenValue(None, text, f"environment variable {ENVIRONMENT_PREFIX}{name}")
-    files = [directory / DEFAULT_FILE, *sorted(directory.glob("*" + AUTO_SUFFIX))]
+    automatic = (path for suffix in AUTO_SUFFIXES for path in directory.glob("*" + suffix))
+    files = [*(directory / name for name in DEFAULT_FILES), *sorted(automatic)]
     for path in files:
         if path.exists():
             _read_file(path, path.name, module, parse, given, diagnostics)
@@ -101,7 +104,7 @@ def _read_file(
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         diagnostics.error("Unreadable variables file", f"{shown} cannot be read: {reason}.")
         return
-    body, mistakes = parse(source)
+    body, mistakes = parse(source, VALUES)
     diagnostics.extend(mistakes)
     for block in body.blocks:
         diagnostics.error(

@@ -275,7 +275,8 @@ def _reference(argument: Argument, value: Value) -> Any:
     if isinstance(value, tuple):
         raise _Unsuitable(f'"{argument.name}" takes one {argument.reference}; say which of them: [INDEX].')
     raise _Unsuitable(
-        f'"{argument.name}" takes a reference such as {example}, without quotes; this is {short_text(value)}.'
+        f'"{argument.name}" takes a reference such as {example}, without quotes (in JSON "${{{example}}}"); this is'
+        f" {short_text(value)}."
     )
 
 

@@ -31,12 +31,15 @@ from typing import Any
 
 from planner.diagnostics import Diagnostics, Source, SourceRange
 from planner.syntax import ast
-from planner.syntax.parser import parse_file
+from planner.syntax.json_syntax import Outline, is_json, parse_source
 
 _SEAL_SIZE = 32
 _SUFFIX = ".tree"
 _MOST_ENTRIES = 512
 """More than a project has files; beyond them the entries that were not used for longest are removed."""
+
+_NATIVE = Outline()
+"""For files in the native syntax, which need none."""
 
 _NODES: dict[str, type[Any]] = {
     name: node
@@ -52,9 +55,9 @@ class TreeCache:
         self._directory = directory
         self._key = key
 
-    def load(self, source: Source) -> ast.Body | None:
+    def load(self, source: Source, outline: Outline = _NATIVE) -> ast.Body | None:
         """The tree of `source`, with its ranges in `source`, or None when there is none to be trusted."""
-        name = _entry_name(source)
+        name = _entry_name(source, outline)
         path = self._directory / name
         try:
             entry = path.read_bytes()
@@ -68,9 +71,9 @@ class TreeCache:
             return None
         return tree if isinstance(tree, ast.Body) else None
 
-    def store(self, source: Source, tree: ast.Body) -> None:
+    def store(self, source: Source, tree: ast.Body, outline: Outline = _NATIVE) -> None:
         """Keep `tree` as that of `source`. A directory that cannot be written to is no error."""
-        name = _entry_name(source)
+        name = _entry_name(source, outline)
         content = io.BytesIO()
         with contextlib.suppress(OSError, RecursionError):
             _NodePickler(content, pickle.HIGHEST_PROTOCOL).dump(tree)
@@ -95,16 +98,18 @@ class TreeCache:
                 entry.unlink()
 
 
-def parse_file_cached(source: Source, trees: TreeCache | None) -> tuple[ast.Body, Diagnostics]:
-    """As `parse_file`, out of `trees` where it is there, and into it where it is without diagnostics."""
+def parse_file_cached(
+    source: Source, trees: TreeCache | None, outline: Outline = _NATIVE
+) -> tuple[ast.Body, Diagnostics]:
+    """As `parse_source`, out of `trees` where it is there, and into it where it is without diagnostics."""
     if trees is None:
-        return parse_file(source)
-    tree = trees.load(source)
+        return parse_source(source, outline)
+    tree = trees.load(source, outline)
     if tree is not None:
         return tree, Diagnostics()
-    tree, diagnostics = parse_file(source)
+    tree, diagnostics = parse_source(source, outline)
     if not len(diagnostics):
-        trees.store(source, tree)
+        trees.store(source, tree, outline)
     return tree, diagnostics
 
 
@@ -136,16 +141,21 @@ def _private(path: str, flags: int) -> int:
 @cache
 def _version() -> bytes:
     """Tells trees apart that other code has made: of the modules that make them, and of the fields of the nodes."""
-    makers = ("ast.py", "scanner.py", "parser.py", "templates.py")
+    makers = (
+        *("adapter.py", "ast.py", "masked.py", "parser.py", "scanner.py", "templates.py"),
+        *("json_syntax.py", "json_text.py"),
+    )
     digest = hashlib.blake2b(digest_size=16)
     for maker in makers:
         digest.update((Path(__file__).parent / maker).read_bytes())
     return digest.digest()
 
 
-def _entry_name(source: Source) -> str:
+def _entry_name(source: Source, outline: Outline) -> str:
     text = source.text.encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=20, key=_version()).hexdigest() + _SUFFIX
+    # What a JSON file says depends on what it is taken for; a mapping's `repr` keeps its order.
+    salt = hashlib.blake2b(repr(outline).encode(), digest_size=16).digest() if is_json(source) else b""
+    return hashlib.blake2b(text, digest_size=20, key=_version(), salt=salt).hexdigest() + _SUFFIX
 
 
 @contextlib.contextmanager

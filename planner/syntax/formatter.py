@@ -17,8 +17,9 @@ from itertools import pairwise
 
 from planner.diagnostics import Diagnostics, Source
 from planner.syntax import ast
+from planner.syntax.masked import MaskedText, TemplateText
 from planner.syntax.parser import parse_file
-from planner.syntax.scanner import Scan, TemplateText, scan_file
+from planner.syntax.scanner import scan_file
 
 
 def format_source(source: Source) -> tuple[str, Diagnostics]:
@@ -124,17 +125,17 @@ _SEQUENCE_START = re.compile(r"[$%]\{~?")
 _KEYWORDS = frozenset({"for", "in", "if"})
 
 
-def _tokens(scanned: Scan, position: int, end: int) -> Iterator[_Token]:
-    text = scanned.source.text
+def _tokens(masked: MaskedText, position: int, end: int) -> Iterator[_Token]:
+    text = masked.source.text
     while position < end:
         match = _TOKEN.match(text, position)
         if match is None or match.start(match.lastgroup or 0) >= end:
             return
         kind, start, position = str(match.lastgroup), match.start(match.lastgroup or 0), match.end()
         if kind == "template":
-            template = scanned.templates.get(start)
+            template = masked.templates.get(start)
             if template is not None and any(piece.kind != "text" for piece in template.pieces):
-                yield from _template_tokens(scanned, template)
+                yield from _template_tokens(masked, template)
                 position = template.end
                 continue
             quoted = _QUOTED.match(text, start)
@@ -143,15 +144,15 @@ def _tokens(scanned: Scan, position: int, end: int) -> Iterator[_Token]:
         word = text[start:position]
         if kind == "operator":
             kind = word
-        elif kind == "name" and word in _KEYWORDS and scanned.masked[start] != "_":
+        elif kind == "name" and word in _KEYWORDS and masked.text[start] != "_":
             kind = "keyword"
         if kind == "comment" and position > end:
             word, position = text[start:end], end
         yield _Token(kind, word)
 
 
-def _template_tokens(scanned: Scan, template: TemplateText) -> Iterator[_Token]:
-    text = scanned.source.text
+def _template_tokens(masked: MaskedText, template: TemplateText) -> Iterator[_Token]:
+    text = masked.source.text
     pieces = template.pieces
     yield _Token("quote", text[template.start : pieces[0].start])
     for piece in pieces:
@@ -162,7 +163,7 @@ def _template_tokens(scanned: Scan, template: TemplateText) -> Iterator[_Token]:
         assert opening is not None
         closing = piece.end - (2 if piece.strip_after else 1)
         yield _Token("sequence", opening.group())
-        yield from _tokens(scanned, opening.end(), closing)
+        yield from _tokens(masked, opening.end(), closing)
         yield _Token("end sequence", text[closing : piece.end])
     yield _Token("end quote", text[pieces[-1].end : template.end])
 

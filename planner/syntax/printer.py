@@ -14,8 +14,8 @@ from typing import assert_never
 
 from planner.diagnostics import Source
 from planner.syntax import ast
+from planner.syntax.adapter import is_reference
 from planner.syntax.formatter import lay_out
-from planner.syntax.parser import is_reference
 
 _WIDTH = 100
 """A list or object that is longer stands on several lines."""

@@ -8,11 +8,11 @@ was found, what was expected there, and what the usual mistakes are that lead to
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from typing import NamedTuple
 
 from planner.syntax.explanation import Explanation
-from planner.syntax.scanner import TemplateText
+from planner.syntax.masked import MaskedText
 
 
 class Refusal(NamedTuple):
@@ -20,14 +20,12 @@ class Refusal(NamedTuple):
     Where python-hcl2 stopped in an argument or block that begins at `start`.
 
     Attributes:
-        text, masked, templates: as the scanner gave them.
+        masked: the text that it stopped in.
         position: of the token that it did not take.
         accepts: the terminals of its grammar that it would have taken.
     """
 
-    text: str
-    masked: str
-    templates: Mapping[int, TemplateText]
+    masked: MaskedText
     start: int
     position: int
     accepts: Set[str]
@@ -72,8 +70,9 @@ def explain(refusal: Refusal) -> tuple[Explanation, int, int]:
 
 class _Reader:
     def __init__(self, refusal: Refusal) -> None:
-        self.text = refusal.text
-        self.masked = refusal.masked
+        self.text = refusal.masked.source.text
+        self.masked = refusal.masked.text
+        self.templates = refusal.masked.templates
         self.refusal = refusal
         self.accepts = refusal.accepts
         self.bracket, self.kind = self._enclosing()
@@ -147,8 +146,8 @@ class _Reader:
             position += 1
         if position >= len(text) or masked[position] == "\n":
             return None
-        if position in self.refusal.templates:
-            return _Token(position, self.refusal.templates[position].end)
+        if position in self.templates:
+            return _Token(position, self.templates[position].end)
         match = _WORD.match(masked, position) or _OPERATOR.match(text, position)
         assert match is not None
         return _Token(*match.span())
@@ -159,7 +158,7 @@ class _Reader:
         end = start + len(masked[start:position].rstrip())
         if end == start:
             return None
-        for template in self.refusal.templates.values():
+        for template in self.templates.values():
             if template.end == end:
                 return _Token(template.start, end)
         match = _WORD_BEFORE.search(masked, start, end) or _OPERATOR_BEFORE.search(text, start, end)

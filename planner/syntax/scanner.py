@@ -1,103 +1,36 @@
 """
-Prepares text for python-hcl2, offset for offset.
+Makes the masked text of a source, in one pass.
 
 python-hcl2's grammar knows most of HCL, but not all that HCL's own scanner does: where a newline counts, what belongs
-to a string, where a name may be a keyword's. One pass over the text therefore makes a *masked* text of exactly the same
-length, in which everything stands where it stood and only what the grammar would misread is written differently:
-
-    comments                                    spaces
-    newlines that HCL ignores                   spaces
-    "text", and <<EOT, without sequences        a name of underscores
-    "a${x}b${y}"                                [  (x) ,(y)]: a tuple of the expressions in it
-    `-a`, `a - b`                               `!a`, `a + b`: a minus could become part of a number
-    `!!a`                                       ` !a`: of several unary operators the last is kept
-    `x.for`, `core::upper`, `größe`             names of underscores
-
-Positions in the tree that python-hcl2 makes of it are positions in the real text, and names and operators are read
-there. What python-hcl2 cannot see any more - mistakes of brackets, strings, line ends and characters - is diagnosed
-here, at most one on a line, since the second is mostly a consequence of the first.
+to a string, where a name may be a keyword's. What it cannot see any more once that is masked - mistakes of brackets,
+strings, ends of lines and characters - is diagnosed here, at most one on a line, since the second is mostly a
+consequence of the first.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
 
 from planner.diagnostics import Diagnostics, Source, SourceRange
 from planner.syntax import explanation
-
-MAX_DEPTH = 100
-"""Brackets within brackets, and expressions within expressions: every later stage walks the tree by recursion."""
+from planner.syntax.masked import MAX_DEPTH, MaskedText, Piece, TemplateText
 
 _MAX_RECOVERIES = 20
 """How often an unclosed bracket or string may send the scanner back, so that broken text does not cost its square."""
 
 
-class Piece(NamedTuple):
-    """
-    A stretch of a template: `text`, `value` (an interpolation), or a directive: `if`, `else`, `endif`, `for`, `endfor`.
-
-    `start` and `end` include the braces, `strip_before` and `strip_after` stand for the two `~`, and `names` are the
-    variables of a `for`.
-    """
-
-    kind: str
-    start: int
-    end: int
-    strip_before: bool = False
-    strip_after: bool = False
-    names: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class TemplateText:
-    """
-    A quoted string with sequences, any heredoc, or a bare text, as it stands from `start` to `end`.
-
-    `misplaced` when it follows a value, so that it is no tuple in the masked text, but a string.
-    """
-
-    start: int
-    style: Literal["quoted", "heredoc", "bare"]
-    misplaced: bool = False
-    marker: str = ""
-    flush: bool = False
-    end: int = 0
-    pieces: list[Piece] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Scan:
-    """
-    What the scanner found.
-
-    Attributes:
-        masked: the text for python-hcl2, as long as the source's.
-        items: where each argument or block at the top begins; each reaches up to where the next one begins.
-        templates: by the offset at which they begin.
-        unary: from the offset of a unary operator to those of the masked ones before it, the outermost first.
-    """
-
-    source: Source
-    masked: str
-    items: list[int]
-    templates: dict[int, TemplateText]
-    unary: dict[int, tuple[int, ...]]
-    diagnostics: Diagnostics
-
-
-def scan_file(source: Source) -> Scan:
+def scan_file(source: Source) -> MaskedText:
     """Mask a text of arguments and blocks."""
     return _Scanner(source, last=_LINE_END).scan(0)
 
 
-def scan_expression(source: Source) -> Scan:
+def scan_expression(source: Source) -> MaskedText:
     """Mask a text that is one expression; newlines before it do not count."""
     return _Scanner(source, last=_EQUALS).scan(0)
 
 
-def scan_template(source: Source) -> Scan:
+def scan_template(source: Source) -> MaskedText:
     """Mask a text that is a template as a whole. The tuple of its expressions has no brackets in the masked text."""
     scanner = _Scanner(source, last=_EQUALS)
     return scanner.scan(scanner.template_text(TemplateText(0, "bare"), 0))
@@ -176,7 +109,7 @@ class _Scanner:
         self.recoveries = 0
         self.continued_line = -1
 
-    def scan(self, position: int) -> Scan:
+    def scan(self, position: int) -> MaskedText:
         """Go through the text from `position`, and to its end."""
         text, match_at, frames = self.text, _TOKEN.match, self.frames
         token_start = last_unary = -1
@@ -184,6 +117,7 @@ class _Scanner:
         while True:
             match = match_at(text, position)
             if match is None:
+                token_start = position
                 position = self._invalid(position)
                 continue
             kind = match.lastindex or 0
@@ -249,7 +183,7 @@ class _Scanner:
                     break
                 position = resumed
         self.mask(len(text), len(text), "")
-        return Scan(self.source, "".join(self.masked), self.items, self.templates, self.unary, self.diagnostics)
+        return MaskedText(self.source, "".join(self.masked), self.items, self.templates, self.unary, self.diagnostics)
 
     def mask(self, start: int, end: int, replacement: str) -> None:
         """Write `replacement` for the text from `start` to `end`, and the text itself up to there."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from planner.diagnostics import Diagnostics, Source, SourceRange
 from planner.syntax import ast
-from planner.syntax.scanner import Piece, TemplateText
+from planner.syntax.masked import Piece, TemplateText
 
 # HCL's idea of white space. Python's counts the separators U+001C to U+001F, too.
 _SPACE = "\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))

@@ -19,7 +19,8 @@ from planner.values.codec import normalized
 from planner.values.compare import set_of
 from planner.values.convert import ConversionError, convert, type_name, type_of
 from planner.values.marks import UNKNOWN, Unknown
-from planner.values.types import BOOL, DYNAMIC, STRING, MapValue, SetType, Value
+from planner.values.types import BOOL, DYNAMIC, STRING, MapValue, Null, SetType, Value
+from planner.values.unify import required
 
 _PATH = Parameter("path")
 _NAME = re.compile(r"[^\W\d][\w-]*")
@@ -100,9 +101,11 @@ def filesystem_functions(directory: Path, functions: Callable[[], Mapping[str, F
     @family.add("fileset", _PATH, Parameter("pattern"), returns=SetType(STRING), pure=False)
     def file_set(path: str, pattern: str) -> Value:
         """Files below `path` whose path from there matches: `*`, `**`, `?`, `[a-z]`, `{a,b}`."""
-        root = located(path)
-        expression = _glob(posixpath.normpath(pattern))
-        return set_of(STRING, (name for name in _files_below(root, "") if expression.fullmatch(name)))
+        root, prefix, below = located(path), "", posixpath.normpath(pattern)
+        while below.startswith("../"):
+            root, prefix, below = root / "..", prefix + "../", below.removeprefix("../")
+        expression = _glob(below)
+        return set_of(STRING, (prefix + name for name in _files_below(root, "") if expression.fullmatch(name)))
 
     @family.add(
         "templatefile",
@@ -116,11 +119,13 @@ def filesystem_functions(directory: Path, functions: Callable[[], Mapping[str, F
 
     @family.add(
         "templatestring",
-        Parameter("template"),
+        Parameter("template", DYNAMIC),
         Parameter("vars", DYNAMIC, unknown=Takes.PARTS, sensitive=Takes.PARTS),
         returns=STRING,
     )
-    def template_string(template: str, variables: Value) -> Value:
+    def template_string(template: Value, variables: Value) -> Value:
+        if not isinstance(template, str):
+            raise ArgumentFault(0, f"a string is required, not {required(type_of(template))}")
         result = _rendered(Source("<template>", template), variables, functions(), "templatestring")
         try:
             return convert(result, STRING)
@@ -163,11 +168,14 @@ def _rendered(source: Source, variables: Value, functions: Mapping[str, Function
         raise CallFault(_problem(next(iter(diagnostics))))
     inner = {name: function for name, function in functions.items() if name != caller}
     try:
-        return compile_expression(template, inner).evaluate(_TemplateScope(given))
+        result = compile_expression(template, inner).evaluate(_TemplateScope(given))
     except EvaluationError as error:
         raise CallFault(_problem(error.diagnostic)) from None
     except Fault as fault:
         raise CallFault(f"{fault.summary}: {fault.detail.rstrip('.')}") from None
+    if isinstance(result, Null):
+        raise CallFault("the template's result is null")
+    return result
 
 
 def _problem(diagnostic: Diagnostic) -> str:
@@ -211,9 +219,11 @@ def _glob(pattern: str) -> re.Pattern[str]:
         elif character == "[" and "]" in pattern[at + 1 :]:
             end = pattern.index("]", at + 1)
             body = pattern[at:end].replace("\\", "\\\\")
-            out.append(f"[^{body[1:]}]" if body[0] in "^!" else f"[{body}]")
+            out.append(f"[{body}]")
             at = end + 1
-        elif character == "{" and "}" in pattern[at:]:
+        elif character == "[" or (character == "{" and "}" not in pattern[at:]):
+            raise ArgumentFault(1, f'"{character}" is not closed in the pattern "{pattern}"')
+        elif character == "{":
             out.append("(?:")
             depth += 1
         elif character == "," and depth:

@@ -34,7 +34,7 @@ def _network(prefix: str) -> Network:
 @FUNCTIONS.add("cidrhost", _PREFIX, Parameter("hostnum", NUMBER), returns=STRING)
 def host(prefix: str, number: Number) -> Value:
     """The address of a host by its number; a negative one counts from the end."""
-    network, index = _network(prefix), whole_number(number, 1)
+    network, index = _network(prefix), _host_number(number, 1)
     size = network.num_addresses
     if not -size <= index < size:
         bits = network.max_prefixlen - network.prefixlen
@@ -52,7 +52,7 @@ def netmask(prefix: str) -> Value:
 
 @FUNCTIONS.add("cidrsubnet", _PREFIX, Parameter("newbits", NUMBER), Parameter("netnum", NUMBER), returns=STRING)
 def subnet(prefix: str, new_bits: Number, number: Number) -> Value:
-    network, bits, index = _network(prefix), whole_number(new_bits, 1), whole_number(number, 2)
+    network, bits, index = _network(prefix), whole_number(new_bits, 1), _host_number(number, 2)
     length = network.prefixlen + bits
     if not 0 <= length <= network.max_prefixlen:
         free = network.max_prefixlen - network.prefixlen
@@ -83,6 +83,13 @@ def subnets(prefix: str, *new_bits: Number) -> Value:
         found.append(str(_subnet_at(network, length, at)))
         at += size
     return ListValue(STRING, tuple(found))
+
+
+def _host_number(number: Number, index: int) -> int:
+    """A whole number of any size: those of IPv6 have up to 128 bits."""
+    if isinstance(number, int):
+        return number
+    raise ArgumentFault(index, "a whole number is required")
 
 
 def _subnet_at(network: Network, length: int, address: int) -> Network:

@@ -9,6 +9,7 @@ from planner.values.types import BOOL, NUMBER, STRING, ListType, ListValue, Null
 FUNCTIONS = Family()
 
 _STRING = Parameter("str")
+_MOST_SPACES = 100_000
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 """What Unicode calls white space; Python's own strip() takes off the separators of ASCII (1C to 1F) too."""
 
@@ -25,13 +26,15 @@ def graphemes(text: str) -> list[str]:
 
 def whole_number(number: Number, index: int) -> int:
     """
-    A number argument that must be whole.
+    A number argument that must be whole, and of 64 bits at most.
 
     Raises:
         ArgumentFault: it is not.
     """
-    if isinstance(number, int):
+    if isinstance(number, int) and -(1 << 63) <= number < 1 << 63:
         return number
+    if isinstance(number, int):
+        raise ArgumentFault(index, "it is out of range")
     raise ArgumentFault(index, "a whole number is required")
 
 
@@ -48,8 +51,8 @@ def ends_with(text: str, suffix: str) -> Value:
 @FUNCTIONS.add("indent", Parameter("spaces", NUMBER), _STRING, returns=STRING)
 def indent(spaces: Number, text: str) -> Value:
     count = whole_number(spaces, 0)
-    if count < 0:
-        raise ArgumentFault(0, "it must not be negative")
+    if not 0 <= count <= _MOST_SPACES:
+        raise ArgumentFault(0, f"it must be from 0 to {_MOST_SPACES}")
     return text.replace("\n", "\n" + " " * count)
 
 

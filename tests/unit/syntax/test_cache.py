@@ -13,6 +13,7 @@ import pytest
 from planner.diagnostics import Source
 from planner.syntax import ast, cache
 from planner.syntax.cache import TreeCache, parse_file_cached, user_key
+from planner.syntax.json_syntax import Outline
 from planner.syntax.parser import parse_file
 
 KEY = b"k" * 32
@@ -205,3 +206,14 @@ def test_without_a_place_for_the_key_there_is_none(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
 
     assert user_key() is None
+
+
+def test_a_json_file_is_kept_for_the_outline_that_it_was_read_with(trees: TreeCache) -> None:
+    source, native = Source("a.json", '{"x": {"y": 1}}'), Source("a.hcl", '{"x": {"y": 1}}')
+    as_block, as_argument = Outline(blocks={"x": Outline()}), Outline()
+    tree, _ = parse_file_cached(source, trees, as_block)
+
+    assert trees.load(source, as_block) == tree
+    assert trees.load(source, as_argument) is None
+    assert trees.load(native, as_block) is None
+    assert len(parse_file_cached(source, trees, as_argument)[0].arguments) == 1

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from planner.diagnostics import Source, SourceRange
 from planner.syntax import ast
+from planner.syntax.masked import MAX_DEPTH
 from planner.syntax.parser import parse_expression, parse_file, parse_template
-from planner.syntax.scanner import MAX_DEPTH
 
 ORACLE = Path(__file__).parents[2] / "language" / "oracle" / "hcl-oracle.jsonl"
 ORACLE_CASES = [json.loads(line) for line in ORACLE.read_text().splitlines()]
@@ -165,6 +165,12 @@ def test_a_broken_template_file_is_reported_in_its_place() -> None:
 
     assert expression is None
     assert [str(diagnostic.subject) for diagnostic in diagnostics] == ["t:2,6-7"]
+
+
+def test_a_backslash_at_the_beginning_has_its_place() -> None:
+    _, diagnostics = parse_file(Source("f", "\\\na = 1\n"))
+
+    assert [str(diagnostic.subject) for diagnostic in diagnostics] == ["f:1,1-2"]
 
 
 def test_one_broken_block_does_not_hide_the_others() -> None:

@@ -46,8 +46,8 @@ def test_masking(text: str, masked: str) -> None:
     scanned = scan_file(Source("", text))
 
     assert not list(scanned.diagnostics)
-    assert len(scanned.masked) == len(text)
-    assert scanned.masked == masked
+    assert len(scanned.text) == len(text)
+    assert scanned.text == masked
 
 
 def test_items_begin_where_lines_do_outside_of_brackets() -> None:
@@ -63,8 +63,8 @@ def test_masked_unary_operators_are_remembered_with_the_one_kept() -> None:
 
 
 def test_newlines_before_an_expression_do_not_count() -> None:
-    assert scan_expression(Source("", "\n\n# c\n1")).masked == " " * 6 + "1"
+    assert scan_expression(Source("", "\n\n# c\n1")).text == " " * 6 + "1"
 
 
 def test_a_template_has_no_brackets_around_it() -> None:
-    assert scan_template(Source("", "a${b}\n")).masked == "  (b) "
+    assert scan_template(Source("", "a${b}\n")).text == "  (b) "

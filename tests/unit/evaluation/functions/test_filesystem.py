@@ -72,9 +72,10 @@ def test_a_file_exists_or_not_but_a_directory_is_none(directory: Path) -> None:
         ("deep", "*", (".hidden", "b.txt")),
         ("deep", "**", (".hidden", "b.txt", "er/c.json")),
         (".", "{a,deep/b}.txt", ("a.txt", "deep/b.txt")),
-        (".", "[!a-c]*.tpl", ("greeting.tpl", "syntax.tpl", "value.tpl")),
+        (".", "[^a-c]*.tpl", ("greeting.tpl", "syntax.tpl", "value.tpl")),
         ("deep", "?.txt", ("b.txt",)),
         ("deep", "./er/*", ("er/c.json",)),
+        ("deep/er", "../*.txt", ("../b.txt",)),
         ("nope", "*", ()),
     ],
 )

@@ -1,0 +1,1 @@
+default = "overwritten by the one in JSON"

@@ -1,0 +1,2 @@
+both      = "a"
+automatic = 1

@@ -1,0 +1,1 @@
+automatic = 0.5

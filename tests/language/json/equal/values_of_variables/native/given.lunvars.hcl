@@ -1,0 +1,1 @@
+given = { list = [1, "a", null], "a b" = true }

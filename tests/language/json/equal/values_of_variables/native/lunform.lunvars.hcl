@@ -1,0 +1,3 @@
+default = "$${not.a.template}"
+both    = "overwritten"
+null    = null
