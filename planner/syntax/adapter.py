@@ -123,11 +123,9 @@ class Adapter:
     def _word(self, range: SourceRange) -> str:
         """The text of a name. Strings and heredocs look like names to python-hcl2."""
         word = self.text[range.start : range.end]
-        if word.isascii():
-            if word[0] in '"<':
-                self.diagnostics.error("Invalid name", "A name stands here without quotes.", range)
-            return word
-        return unicodedata.normalize("NFC", word)
+        if word[0] in '"<':
+            self.diagnostics.error("Invalid name", "A name stands here without quotes.", range)
+        return word if word.isascii() else unicodedata.normalize("NFC", word)
 
     def _deeper(self, levels: int, tree: Tree) -> None:
         self.depth += levels

@@ -158,25 +158,29 @@ class _Reader:
         end = start + len(masked[start:position].rstrip())
         if end == start:
             return None
-        for template in self.templates.values():
-            if template.end == end:
-                return _Token(template.start, end)
+        if masked[end - 1] == "]" and text[end - 1] != "]":
+            return _Token(self._open_brackets(end - 1)[-1], end)  # a template, masked as a tuple
         match = _WORD_BEFORE.search(masked, start, end) or _OPERATOR_BEFORE.search(text, start, end)
         assert match is not None
         return _Token(*match.span())
 
-    def _enclosing(self) -> tuple[int, str]:
-        """The innermost bracket that is open, and what it is."""
-        masked, text, start = self.masked, self.text, self.refusal.start
+    def _open_brackets(self, position: int) -> list[int]:
+        """Where those begin, in the same argument or block, that are open at `position`; the innermost last."""
         stack: list[int] = []
-        for match in _BRACKET.finditer(masked, start, self.refusal.position):
+        for match in _BRACKET.finditer(self.masked, self.refusal.start, position):
             if match.group() in "([{":
                 stack.append(match.start())
             elif stack:
                 stack.pop()
-        if not stack:
+        return stack
+
+    def _enclosing(self) -> tuple[int, str]:
+        """The innermost bracket that is open, and what it is."""
+        masked, text, start = self.masked, self.text, self.refusal.start
+        brackets = self._open_brackets(self.refusal.position)
+        if not brackets:
             return start, "file"
-        at = stack[-1]
+        at = brackets[-1]
         before = masked[start:at].rstrip(" \t")
         follows_value = bool(before) and _VALUE_END.match(before, len(before) - 1) is not None
         is_for = re.compile(r"\s*for\b").match(text, at + 1) is not None

@@ -7,3 +7,8 @@ f "g\h" {
 }
 i "%{ if x }y%{ endif }" {
 }
+"j" {
+}
+k = l."é"
+m = "f"(1)
+n = [for o in p : q."r"]
