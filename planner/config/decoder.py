@@ -59,6 +59,13 @@ _TOP_LEVEL = {
 _FILE = Shape((), blocks=_TOP_LEVEL)
 
 
+_HABITS = {
+    "resource": ' A resource\'s block begins with its type: volume "db" { ... }.',
+    "terraform": " Its settings stand in the lunform block.",
+}
+"""What users of Terraform write out of habit."""
+
+
 def decode_module(directory: str, files: Sequence[tuple[Source, ast.Body]], version: str) -> tuple[Module, Diagnostics]:
     """
     One module of all files of a directory, which are taken as if they were one.
@@ -104,9 +111,10 @@ class _Decoder:
     def block(self, block: ast.Block) -> None:
         labels = _TOP_LEVEL.get(block.type)
         if labels is None:
+            hint = _HABITS.get(block.type) or did_you_mean(block.type, _TOP_LEVEL)
             self.diagnostics.error(
                 "Unsupported block",
-                f'There is no block "{block.type}".{did_you_mean(block.type, _TOP_LEVEL)}',
+                f'There is no block "{block.type}".{hint}',
                 block.type_range,
             )
             return
