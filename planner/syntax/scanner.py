@@ -460,6 +460,10 @@ class _Scanner:
             return self._unclosed_sequence(culprits[0], template.start)
         end = explanation.closing_quote(text, position)
         if end is None:
+            line = text[template.start : position].rstrip()
+            if template.misplaced and line.endswith("{"):
+                # A label: the brace is that of the block.
+                position = template.start + len(line) - 1
             self.error(*explanation.UNTERMINATED_STRING, template.start, position)
         else:
             self.error(*explanation.STRING_OF_SEVERAL_LINES, template.start, position)
