@@ -458,16 +458,16 @@ class _Scanner:
         ]
         if culprits and self._may_recover():
             return self._unclosed_sequence(culprits[0], template.start)
-        end = explanation.closing_quote(text, position)
-        if end is None:
-            line = text[template.start : position].rstrip()
-            if template.misplaced and line.endswith("{"):
-                # A label: the brace is that of the block.
-                position = template.start + len(line) - 1
+        line = text[template.start : position].rstrip()
+        if template.misplaced and line.endswith("{"):
+            # A label: the brace is that of the block.
+            position = template.start + len(line) - 1
             self.error(*explanation.UNTERMINATED_STRING, template.start, position)
-        else:
+        elif (end := explanation.closing_quote(text, position)) is not None:
             self.error(*explanation.STRING_OF_SEVERAL_LINES, template.start, position)
             position = end
+        else:
+            self.error(*explanation.UNTERMINATED_STRING, template.start, position)
         self._unmask(template.start)
         self.mask(template.start, position, " " * (position - template.start))
         self.last = _OPERAND
