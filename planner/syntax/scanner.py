@@ -43,7 +43,7 @@ _TOKEN = re.compile(
     | (\r?\n(?:[ \t\r]*(?:(?:\#|//)[^\n]*)?\n)*)                    # 2 end of a line, with empty ones and comments
     | ("(?:[^"\\$%\n]++|\\[^\n]|\$\$\{{|%%\{{|[$%](?!\{{))*+")      # 3 string without sequences
     | (==|!=|<=|>=|=>|&&|\|\||\.\.\.|[+*%>=?:.,]|<(?!<)|/(?![/*]))  # 4 operator
-    | (\d+(?:\.\d+)*(?:[eE][+-]?\d+)?)                              # 5 number
+    | ([0-9]+(?:\.[0-9]+)*(?:[eE][+-]?[0-9]+)?)                     # 5 number
     | ([(\[{{])                                                     # 6 opening bracket
     | ([)\]}}])                                                     # 7 closing bracket
     | ((?:\#|//)[^\n]*|/\*.*?\*/)                                   # 8 comment
