@@ -294,7 +294,7 @@ def _missing(
 ) -> Fault:
     names = list(available)
     shown = ", ".join(quoted(one) for one in names[:10]) + (", ..." if len(names) > 10 else "")
-    there = f" It has {noun if len(names) > 1 else noun[:-1]} {shown}." if names else " It is empty."
+    there = f" It has the {noun if len(names) > 1 else noun[:-1]} {shown}." if names else " It is empty."
     return Fault(summary, f"{sentence} {quoted(name)}.{did_you_mean(name, names)}{there}", operand)
 
 

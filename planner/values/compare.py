@@ -8,7 +8,7 @@ what hangs on an unknown is unknown.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -115,7 +115,7 @@ def _equal_part(left: Value, right: Value) -> bool | Unknown:
                 return False
             if not is_wholly_known(left) or not is_wholly_known(right):
                 return UNKNOWN_BOOL
-            return [_identity(item) for item in left.items] == [_identity(item) for item in right.items]
+            return [identity(item) for item in left.items] == [identity(item) for item in right.items]
         case _:
             return False
 
@@ -188,14 +188,20 @@ def set_of(element: Type, items: Iterable[Value]) -> Value:
             if type(item) is Null:
                 nulls = [item]
                 continue
-        distinct.setdefault(_identity(item), item)
+        distinct.setdefault(identity(item), item)
     ordered = (distinct[key] for key in sorted(distinct))
     return mark_sensitive(SetValue(element, (*ordered, *nulls, *unknown)), sensitive)
 
 
-def _identity(value: Value) -> object:
-    """A key, equal for equal values of one type, that sorts values of one type in the language's order."""
-    return value if isinstance(value, str | int | Fraction | float) else _text(value)
+def identity(value: Value) -> Hashable:
+    """
+    A key that is equal for equal values of one type. Keys of one type sort in the language's order, but for null.
+
+    The value is wholly known and has no sensitive part.
+    """
+    if isinstance(value, str | int | Fraction | float):
+        return value
+    return (None,) if isinstance(value, Null) else _text(value)
 
 
 def _text(value: Value) -> str:

@@ -67,7 +67,7 @@ def _list_type(pattern: str | Unknown, *rest: Value) -> Type:
 @FUNCTIONS.add("regex", Parameter("pattern"), Parameter("string"), returns=_result_type)
 def match_pattern(pattern: str, text: str) -> Value:
     type = _result_type(pattern)
-    found = _compiled(pattern).search(text)
+    found = _compiled(pattern).search(text.encode())
     if found is None:
         raise ArgumentFault(1, "the pattern does not match any part of it")
     return _result(found, type)
@@ -76,7 +76,7 @@ def match_pattern(pattern: str, text: str) -> Value:
 @FUNCTIONS.add("regexall", Parameter("pattern"), Parameter("string"), returns=_list_type)
 def match_all(pattern: str, text: str) -> Value:
     type = _result_type(pattern)
-    return ListValue(type, tuple(_result(found, type) for found in _matches(_compiled(pattern), text)))
+    return ListValue(type, tuple(_result(found, type) for found in _matches(_compiled(pattern), text.encode())))
 
 
 @FUNCTIONS.add("replace", Parameter("str"), Parameter("substr"), Parameter("replace"), returns=STRING)
@@ -85,28 +85,38 @@ def replace(text: str, part: str, replacement: str) -> Value:
     if len(part) < 2 or not (part[0] == part[-1] == "/"):
         return text.replace(part, replacement)
     compiled = _pattern(part[1:-1], 1)
-    pieces, end = [], 0
-    for found in _matches(compiled, text):
-        pieces += [text[end : found.start()], _expand(replacement, found)]
+    data, pieces, end = text.encode(), [], 0
+    for found in _matches(compiled, data):
+        pieces += [data[end : found.start()].decode(), _expand(replacement, found)]
         end = found.end()
-    return "".join((*pieces, text[end:]))
+    return "".join((*pieces, data[end:].decode()))
 
 
-def _matches(compiled: Any, text: str) -> Iterator[Any]:
-    """All matches from left to right, without an empty one where the one before ended."""
+def _matches(compiled: Any, data: bytes) -> Iterator[Any]:
+    """
+    All matches from left to right, without an empty one where the one before ended.
+
+    The text is UTF-8, since from a str the library would make that anew for every match.
+    """
     at, end = 0, -1
-    while at <= len(text):
-        found = compiled.search(text, at)
+    while at <= len(data):
+        found = compiled.search(data, at)
         if found is None:
             return
-        if found.end() > found.start():
-            at = found.end()
-        else:
-            at = found.end() + 1
-            if found.start() == end:
+        start, at = found.start(), found.end()
+        if start == at:
+            at = _next_character(data, at)
+            if start == end:
                 continue
         end = found.end()
         yield found
+
+
+def _next_character(data: bytes, at: int) -> int:
+    at += 1
+    while at < len(data) and data[at] & 0xC0 == 0x80:
+        at += 1
+    return at
 
 
 def _result(found: Any, type: Type) -> Value:
@@ -116,12 +126,12 @@ def _result(found: Any, type: Type) -> Value:
         case TupleType():
             return tuple(_group(found, number + 1) for number in range(len(found.groups())))
         case _:
-            return str(found.group())
+            return str(found.group().decode())
 
 
 def _group(found: Any, group: str | int) -> Value:
     caught = found.group(group)
-    return Null(STRING) if caught is None else str(caught)
+    return Null(STRING) if caught is None else str(caught.decode())
 
 
 def _expand(template: str, found: Any) -> str:
@@ -131,6 +141,6 @@ def _expand(template: str, found: Any) -> str:
         name = reference[2] or reference[3]
         group: str | int | None = int(name) if name.isdigit() else name
         known = range(len(found.groups()) + 1) if isinstance(group, int) else found.re.groupindex
-        return (found.group(group) or "") if group in known else ""
+        return (found.group(group) or b"").decode() if group in known else ""
 
     return _REFERENCE.sub(caught, template)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import chain, islice
 
 from planner.evaluation.functions.signature import (
@@ -16,7 +16,7 @@ from planner.evaluation.functions.signature import (
 )
 from planner.evaluation.functions.text import graphemes, whole_number
 from planner.values import numbers
-from planner.values.compare import equal
+from planner.values.compare import equal, identity
 from planner.values.convert import ConversionError, convert, type_of, unify
 from planner.values.marks import UNKNOWN, Unknown, is_wholly_known, mark_sensitive, unmark
 from planner.values.types import (
@@ -194,13 +194,10 @@ def contains(items: Value, wanted: Value) -> Value:
 
 @FUNCTIONS.add("distinct", Parameter("list", _ANY_LIST), returns=_same_type)
 def distinct(items: ListValue) -> Value:
-    if items.element in (STRING, NUMBER, BOOL):
-        return ListValue(items.element, tuple(dict.fromkeys(items.items)))
-    kept: list[Value] = []
+    first: dict[Hashable, Value] = {}
     for item in items.items:
-        if not any(equal(item, other) is True for other in kept):
-            kept.append(item)
-    return ListValue(items.element, tuple(kept))
+        first.setdefault(identity(item), item)
+    return ListValue(items.element, tuple(first.values()))
 
 
 @FUNCTIONS.add(
@@ -302,13 +299,11 @@ def match_keys(values: ListValue, keys: ListValue, wanted: ListValue) -> Value:
     type = unify((keys.element, wanted.element))
     if type is None:
         raise ArgumentFault(2, "its elements must have the type of the keys")
-    searched = [convert(item, type) for item in wanted.items]
-    kept = [
-        value
-        for value, key in zip(values.items, keys.items, strict=True)
-        if any(equal(convert(key, type), item) is True for item in searched)
-    ]
-    return ListValue(values.element, tuple(kept))
+    searched = {identity(convert(item, type)) for item in wanted.items}
+    kept = tuple(
+        value for value, key in zip(values.items, keys.items, strict=True) if identity(convert(key, type)) in searched
+    )
+    return ListValue(values.element, kept)
 
 
 def _one_type(value: Value) -> Type:

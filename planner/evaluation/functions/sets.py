@@ -7,14 +7,11 @@ from itertools import product
 
 from planner.evaluation.functions.sequences import element_of, has_known_length
 from planner.evaluation.functions.signature import ITERABLES, ArgumentFault, CallFault, Family, Parameter, Takes
-from planner.values.compare import equal, set_of
+from planner.values.compare import identity, set_of
 from planner.values.convert import ConversionError, convert, type_of, unify
 from planner.values.marks import Unknown
 from planner.values.types import (
-    BOOL,
     DYNAMIC,
-    NUMBER,
-    STRING,
     ListType,
     ListValue,
     SetType,
@@ -53,17 +50,13 @@ def _set_operation(combine: Callable[[SetValue, SetValue], Iterable[Value]]) -> 
 
 
 def _in_both(first: SetValue, second: SetValue) -> Iterable[Value]:
-    return (item for item in first.items if _among(item, second))
+    others = set(map(identity, second.items))
+    return (item for item in first.items if identity(item) in others)
 
 
 def _in_first_only(first: SetValue, second: SetValue) -> Iterable[Value]:
-    return (item for item in first.items if not _among(item, second))
-
-
-def _among(item: Value, items: SetValue) -> bool:
-    if items.element in (STRING, NUMBER, BOOL):
-        return item in items.items
-    return any(equal(item, other) is True for other in items.items)
+    others = set(map(identity, second.items))
+    return (item for item in first.items if identity(item) not in others)
 
 
 _FIRST_SET = Parameter("first_set", _ANY_SET)
