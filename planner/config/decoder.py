@@ -26,6 +26,7 @@ from planner.config.model import (
 from planner.diagnostics import Diagnostics, Source, SourceRange, did_you_mean
 from planner.resources.catalog import DATA_TYPES, PROVIDED, RESOURCE_TYPES
 from planner.syntax import ast
+from planner.syntax.printer import print_expression
 
 _SETTINGS = Shape(("required_version",), blocks={"backend": 1})
 _VARIABLE = Shape(("type", "default", "description", "sensitive", "nullable"), blocks={"validation": 0})
@@ -473,7 +474,7 @@ class _Decoder:
         """An address within this module: of a resource, of one of its copies, or (as type "module") of a call."""
         if argument is None:
             return None
-        text = "".join(argument.value.range.text.split())
+        text = print_expression(argument.value)
         try:
             if text.startswith("module.") and text.count(".") == 1:
                 path = parse_instance(text + ".volume.x").module
