@@ -77,6 +77,7 @@ class Scan:
         items: where each argument or block at the top begins; each reaches up to where the next one begins.
         templates: by the offset at which they begin.
         unary: from the offset of a unary operator to those of the masked ones before it, the outermost first.
+        is_open: nothing is wrong but that it ends within brackets or a heredoc, so that further lines may complete it.
     """
 
     source: Source
@@ -85,6 +86,7 @@ class Scan:
     templates: dict[int, TemplateText]
     unary: dict[int, tuple[int, ...]]
     diagnostics: Diagnostics
+    is_open: bool
 
 
 def scan_file(source: Source) -> Scan:
@@ -172,6 +174,7 @@ class _Scanner:
         self.lines_with_errors: set[int] = set()
         self.resume_points: list[int] = []
         self.recoveries = 0
+        self.is_open = False
 
     def scan(self, position: int) -> Scan:
         """Go through the text from `position`, and to its end."""
@@ -246,7 +249,8 @@ class _Scanner:
                     break
                 position = resumed
         self.mask(len(text), len(text), "")
-        return Scan(self.source, "".join(self.masked), self.items, self.templates, self.unary, self.diagnostics)
+        masked = "".join(self.masked)
+        return Scan(self.source, masked, self.items, self.templates, self.unary, self.diagnostics, self.is_open)
 
     def mask(self, start: int, end: int, replacement: str) -> None:
         """Write `replacement` for the text from `start` to `end`, and the text itself up to there."""
@@ -544,6 +548,7 @@ class _Scanner:
 
     def _unterminated_heredoc(self, start: int, position: int, marker: str) -> int:
         text = self.text
+        self.is_open |= not self.diagnostics.items
         introduced = text.find("\n", start)
         nearly = re.compile(rf"^[ \t]*({re.escape(marker)})\b", re.MULTILINE).search(text, introduced)
         end = nearly.end(1) if nearly is not None and self._may_recover() else len(text)
@@ -560,6 +565,7 @@ class _Scanner:
         frames = self.frames
         if not frames:
             return None
+        self.is_open |= not self.diagnostics.items
         sequence = next((frame for frame in frames if frame.template is not None), None)
         if sequence is not None and sequence.template is not None:
             template = sequence.template
