@@ -248,6 +248,7 @@ def test_a_killed_apply_is_rolled_forward(small: Path) -> None:
                 "output",
                 "state",
                 "graph",
+                "console",
                 "providers",
                 "version",
             )
