@@ -45,12 +45,14 @@ def parse_bandwidth(text: str) -> int:
 
 
 def format_size(size: int) -> str:
-    """The shortest exact text of `size` bytes: a binary unit where it divides, else a decimal one, else bytes."""
-    for units in (_BINARY, {unit: factor for unit, factor in _DECIMAL.items() if unit != "KB"}):
-        for unit, factor in sorted(units.items(), key=lambda item: -item[1]):
-            if size and size % factor == 0:
-                return f"{size // factor}{unit}"
-    return f"{size}B"
+    """The shortest exact text of `size` bytes; of equally short ones, that in binary units."""
+    units = {"B": 1} | _BINARY | {unit: factor for unit, factor in _DECIMAL.items() if unit != "KB"}
+    exact = [
+        (len(str(size // factor)), -factor, f"{size // factor}{unit}")
+        for unit, factor in units.items()
+        if size and size % factor == 0
+    ]
+    return min(exact)[2] if exact else f"{size}B"
 
 
 def format_bandwidth(rate: int) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,3 +38,36 @@ def lunform(
     assert done.returncode == code, said
     assert "Traceback" not in done.stderr, said
     return Finished(done.stdout, done.stderr)
+
+
+def lunform_at_a_terminal(*words: str, directory: Path, answers: Sequence[tuple[str, str]] = (), code: int = 0) -> str:
+    """
+    Run `lunform WORDS` at a terminal; what the terminal shows.
+
+    Args:
+        answers: what is typed, each when the text before it is shown.
+    """
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "planner.cli.main", *words],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "NO_COLOR": "1"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown, waiting = "", list(answers)
+    with os.fdopen(ours, "r+b", buffering=0) as terminal:
+        while select.select([terminal], [], [], 60)[0]:
+            try:
+                shown += terminal.read(65536).decode(errors="replace")
+            except OSError:  # that is how Linux says that the other end was closed
+                break
+            if waiting and waiting[0][0] in shown:
+                terminal.write((waiting.pop(0)[1] + "\n").encode())
+        else:
+            process.kill()
+    assert process.wait(timeout=60) == code, shown
+    assert not waiting, shown
+    return shown

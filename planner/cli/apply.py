@@ -9,12 +9,13 @@ import click
 
 from planner import operations, planfile
 from planner.cli.arguments import Command, Planning, boolean, takes_inputs, takes_planning, takes_terminal
+from planner.cli.asking import approve, load_project
 from planner.cli.terminal import Terminal
 from planner.cli.watching import apply_progress, stopping, tell_recovery
-from planner.errors import EXIT_ERROR, EXIT_OK, LunformError
+from planner.errors import EXIT_ERROR, EXIT_OK
 from planner.execution.executor import Stop
 from planner.planning.builder import PlanRequest
-from planner.planning.plan import Action, Plan
+from planner.planning.plan import Plan
 from planner.views.json_lines import JsonLines
 
 
@@ -62,7 +63,7 @@ def apply_command(
         raise click.UsageError("A saved plan says all that is to be done; -destroy and -refresh do not go with it.")
     found = planfile.read(Path(saved))
     project = operations.load(Path(), operations.with_saved(inputs, found), found.sources)
-    _approve(found.plan, True, allow_data_loss, False, terminal)
+    approve(found.plan, True, allow_data_loss, False)
     return _run(project, found.plan, parallelism, planning, terminal)
 
 
@@ -99,7 +100,7 @@ def _plan_and_apply(
 ) -> int:
     if terminal.json and not auto_approve:
         raise click.UsageError("With -json nobody can be asked: add -auto-approve, or apply a saved plan.")
-    project = operations.load(Path(), inputs)
+    project = load_project(inputs, planning, terminal)
     watch = tell_recovery(terminal)
     with closing(operations.store_of(project)) as store:
         operations.settle_interrupted(project, store, watch, planning.lock_timeout)
@@ -109,7 +110,7 @@ def _plan_and_apply(
         terminal.plan(plan)
     terminal.diagnostics(diagnostics)
     if not plan.is_empty:
-        _approve(plan, auto_approve, allow_data_loss, planning.may_ask and terminal.can_ask, terminal)
+        approve(plan, auto_approve, allow_data_loss, planning.may_ask and terminal.can_ask)
     return _run(project, plan, parallelism, planning, terminal)
 
 
@@ -128,34 +129,3 @@ def _run(project: operations.Project, plan: Plan, parallelism: int, planning: Pl
     terminal.applied(plan, applied)
     terminal.diagnostics(applied.diagnostics)
     return EXIT_OK if applied.complete and not applied.diagnostics.has_errors else EXIT_ERROR
-
-
-def _approve(plan: Plan, auto_approve: bool, allow_data_loss: bool, can_ask: bool, terminal: Terminal) -> None:
-    """
-    Ask, where it is needed and somebody can answer.
-
-    Raises:
-        LunformError: it was declined, or there is nobody to ask.
-    """
-    lost = sum(change.holds_data and change.action in (Action.DELETE, Action.REPLACE) for change in plan.changes)
-    if lost and not allow_data_loss:
-        if not can_ask:
-            raise LunformError(
-                "The plan destroys data, and nobody can be asked.",
-                f"{lost} volume{'s' if lost > 1 else ''} would be deleted or replaced. If that is meant, add"
-                " -allow-data-loss.",
-            )
-        question = f"{lost} volume{'s' if lost > 1 else ''} with all data will be destroyed. Type the number to go on"
-        _ask(question, str(lost))
-    elif not auto_approve:
-        if not can_ask:
-            raise LunformError(
-                "Nobody can be asked whether to go on.",
-                "There is no terminal, or -input=false was given. Add -auto-approve, or apply a saved plan.",
-            )
-        _ask("Do you want to do this? Only 'yes' goes on", "yes")
-
-
-def _ask(question: str, answer: str) -> None:
-    if click.prompt("\n" + question, default="", show_default=False) != answer:
-        raise LunformError("Apply cancelled.", "Nothing was changed.")

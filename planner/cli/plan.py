@@ -9,6 +9,7 @@ import click
 
 from planner import operations
 from planner.cli.arguments import Planning, boolean, takes_inputs, takes_planning, takes_terminal
+from planner.cli.asking import load_project
 from planner.cli.terminal import Terminal
 from planner.cli.watching import tell_recovery
 from planner.config.loader import all_sources
@@ -42,7 +43,7 @@ def plan_command(
       lunform plan -out=tonight.plan -var size=200GiB
       lunform plan -detailed-exitcode -json > plan.json
     """
-    project = operations.load(Path(), inputs)
+    project = load_project(inputs, planning, terminal)
     request = PlanRequest(destroy=destroy, read=planning.refresh)
     with closing(operations.store_of(project)) as store:
         plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal))

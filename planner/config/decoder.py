@@ -26,6 +26,7 @@ from planner.config.model import (
 from planner.diagnostics import Diagnostics, Source, SourceRange, did_you_mean
 from planner.resources.catalog import DATA_TYPES, PROVIDED, RESOURCE_TYPES
 from planner.syntax import ast
+from planner.syntax.printer import print_expression
 
 _SETTINGS = Shape(("required_version",), blocks={"backend": 1})
 _VARIABLE = Shape(("type", "default", "description", "sensitive", "nullable"), blocks={"validation": 0})
@@ -57,6 +58,13 @@ _TOP_LEVEL = {
 } | dict.fromkeys(RESOURCE_TYPES, 1)
 """Blocks of a file, and how many labels each takes."""
 _FILE = Shape((), blocks=_TOP_LEVEL)
+
+
+_HABITS = {
+    "resource": ' A resource\'s block begins with its type: volume "db" { ... }.',
+    "terraform": " Its settings stand in the lunform block.",
+}
+"""What users of Terraform write out of habit."""
 
 
 def decode_module(directory: str, files: Sequence[tuple[Source, ast.Body]], version: str) -> tuple[Module, Diagnostics]:
@@ -104,9 +112,10 @@ class _Decoder:
     def block(self, block: ast.Block) -> None:
         labels = _TOP_LEVEL.get(block.type)
         if labels is None:
+            hint = _HABITS.get(block.type) or did_you_mean(block.type, _TOP_LEVEL)
             self.diagnostics.error(
                 "Unsupported block",
-                f'There is no block "{block.type}".{did_you_mean(block.type, _TOP_LEVEL)}',
+                f'There is no block "{block.type}".{hint}',
                 block.type_range,
             )
             return
@@ -465,7 +474,7 @@ class _Decoder:
         """An address within this module: of a resource, of one of its copies, or (as type "module") of a call."""
         if argument is None:
             return None
-        text = "".join(argument.value.range.text.split())
+        text = print_expression(argument.value)
         try:
             if text.startswith("module.") and text.count(".") == 1:
                 path = parse_instance(text + ".volume.x").module

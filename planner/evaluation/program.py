@@ -351,7 +351,16 @@ class _ModuleBuilder:
 
     def _check_ignored(self, resource: Resource, type: ResourceType, owner: str) -> None:
         known = [argument.name for argument in type.settable()] + [block.type for block in type.blocks]
-        for name in resource.lifecycle.ignore_changes or ():
+        lifecycle = resource.lifecycle
+        if not type.provisioned and (lifecycle.ignore_changes != () or lifecycle.replace_triggered_by):
+            self.diagnostics.error(
+                "Unsupported argument",
+                f"{owner} is only recorded, so there is nothing to ignore or to replace; ignore_changes and"
+                " replace_triggered_by are for volumes.",
+                resource.range,
+            )
+            return
+        for name in lifecycle.ignore_changes or ():
             if name not in known:
                 self.diagnostics.error(
                     "Invalid ignore_changes",

@@ -21,8 +21,7 @@ GIB = 1 << 30
 
 def size_of(instance: ResourceInstance, offering: Mapping[str, Any], diagnostics: Diagnostics) -> int | None:
     """Bytes; None, with a diagnostic, where it cannot be told."""
-    own, fixed = instance.attributes["size"], offering.get("size")
-    own = None if isinstance(own, Unknown) and not _given(instance, "size") else own
+    own, fixed = _own(instance, "size"), offering.get("size")
     detail = ""
     if isinstance(own, Unknown) or isinstance(fixed, Unknown):
         detail = "The size decides which pool has room, so it must be known when planning."
@@ -44,7 +43,7 @@ def figures_of(
     instance: ResourceInstance, offering: Mapping[str, Any], size: int, diagnostics: Diagnostics
 ) -> tuple[Qos | None, bool]:
     """(figures or None for none, whether they could be told). What is wrong with them is a diagnostic."""
-    own = {name: instance.attributes[name] for name in FIGURE_NAMES}
+    own = {name: _own(instance, name) for name in FIGURE_NAMES}
     fixed = {name: offering.get(name) for name in FIGURE_NAMES}
     per_gib = offering.get("iops_per_gib")
     given = {name for name, value in own.items() if value is not None}
@@ -80,7 +79,8 @@ def _wrong(figures: Mapping[str, Any]) -> str:
         return ""
     if missing:
         return (
-            f"The three figures go together, and {' and '.join(missing)} is not given. Write min_iops = 0 for no floor,"
+            f"The three figures go together, and {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not given."
+            " Write min_iops = 0 for no floor,"
             " and burst_iops like max_iops for no burst."
         )
     for name in FIGURE_NAMES:
@@ -99,8 +99,10 @@ def _scaled(per_gib: Any, size: int) -> Any:
     return per_gib if isinstance(per_gib, Unknown) else int(per_gib * size / GIB)
 
 
-def _given(instance: ResourceInstance, name: str) -> bool:
-    return instance.resource.body.argument(name) is not None
+def _own(instance: ResourceInstance, name: str) -> Any:
+    """What the volume itself gives; None where it leaves that to its offering."""
+    value = instance.attributes[name]
+    return None if isinstance(value, Unknown) and instance.resource.body.argument(name) is None else value
 
 
 def _report(summary: str, detail: str, instance: ResourceInstance, argument: str, diagnostics: Diagnostics) -> None:

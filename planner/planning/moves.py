@@ -46,7 +46,7 @@ def apply_moves(
         paths: the instances of each module.
     """
     rules = [
-        _Rule(_absolute(moved.source, path), _absolute(moved.target, path), moved)
+        _Rule(within(moved.source, path), within(moved.target, path), moved)
         for static, module in modules.items()
         for moved in module.moved
         for path in paths.get(static, ())
@@ -105,7 +105,8 @@ class _Rule:
         return replace(target, key=address.key if whole else target.key)
 
 
-def _absolute(address: InstanceAddress, path: ModulePath) -> InstanceAddress:
+def within(address: InstanceAddress, path: ModulePath) -> InstanceAddress:
+    """An address as a module writes it, as the root sees it."""
     return replace(address, module=(*path, *address.module))
 
 

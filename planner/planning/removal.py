@@ -10,7 +10,7 @@ from planner.dependency import CycleError, DependencyGraph
 from planner.diagnostics import Diagnostics
 from planner.evaluation.program import Program, StaticPath
 from planner.planning.current import Current
-from planner.planning.moves import covers
+from planner.planning.moves import covers, within
 from planner.planning.plan import Action, Change
 from planner.state.model import RecordedObject, Snapshot
 
@@ -35,6 +35,13 @@ class Removals:
         self._program = program
         self._paths = paths
         self._destroy = destroy
+        self._released = [
+            within(removed.source, path)
+            for static, module in program.modules.items()
+            for removed in module.removed
+            if not removed.destroy
+            for path in paths.get(static, ())
+        ]
 
     def plan(self, declared: Collection[InstanceAddress], diagnostics: Diagnostics) -> Iterator[Change]:
         """A change for everything that goes. What is protected stays, with a warning."""
@@ -60,11 +67,8 @@ class Removals:
             )
 
     def _is_released(self, object: RecordedObject) -> bool:
-        """A `removed` block lets it go without destroying it."""
-        return not self._destroy and any(
-            covers(removed.source, object.address) and not removed.destroy
-            for removed in self._program.modules[()].removed
-        )
+        """A `removed` block, of any module, lets it go without destroying it."""
+        return not self._destroy and any(covers(source, object.address) for source in self._released)
 
     def _why(self, address: InstanceAddress) -> str:
         if self._destroy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from planner.resources.offerings import FIGURES
@@ -25,7 +26,7 @@ VOLUME = ResourceType(
             unit=Unit.SIZE,
             computed=True,
         ),
-        *FIGURES,
+        *(replace(figure, computed=True) for figure in FIGURES),
         Argument(
             "pool",
             summary="The pool that it must be on; left out, the allocator chooses.",

@@ -162,7 +162,9 @@ class _Parser:
         except _refused() as error:
             self._refuse(error, base, start)
         except TooDeep as error:
-            self.diagnostics.error(*explanation.too_deep(MAX_DEPTH), error.range)
+            # The brackets of a template's directives are the head's: these stand before the text.
+            begin = max(start, error.range.start)
+            self._error(explanation.too_deep(MAX_DEPTH), begin, max(begin + 1, error.range.end))
         return None if self.diagnostics.has_errors else value
 
     def _refuse(self, error: Any, base: int, start: int) -> None:

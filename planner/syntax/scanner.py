@@ -43,7 +43,7 @@ _TOKEN = re.compile(
     | (\r?\n(?:[ \t\r]*(?:(?:\#|//)[^\n]*)?\n)*)                    # 2 end of a line, with empty ones and comments
     | ("(?:[^"\\$%\n]++|\\[^\n]|\$\$\{{|%%\{{|[$%](?!\{{))*+")      # 3 string without sequences
     | (==|!=|<=|>=|=>|&&|\|\||\.\.\.|[+*%>=?:.,]|<(?!<)|/(?![/*]))  # 4 operator
-    | (\d+(?:\.\d+)*(?:[eE][+-]?\d+)?)                              # 5 number
+    | ([0-9]+(?:\.[0-9]+)*(?:[eE][+-]?[0-9]+)?)                     # 5 number
     | ([(\[{{])                                                     # 6 opening bracket
     | ([)\]}}])                                                     # 7 closing bracket
     | ((?:\#|//)[^\n]*|/\*.*?\*/)                                   # 8 comment
@@ -458,12 +458,16 @@ class _Scanner:
         ]
         if culprits and self._may_recover():
             return self._unclosed_sequence(culprits[0], template.start)
-        end = explanation.closing_quote(text, position)
-        if end is None:
+        line = text[template.start : position].rstrip()
+        if template.misplaced and line.endswith("{"):
+            # A label: the brace is that of the block.
+            position = template.start + len(line) - 1
             self.error(*explanation.UNTERMINATED_STRING, template.start, position)
-        else:
+        elif (end := explanation.closing_quote(text, position)) is not None:
             self.error(*explanation.STRING_OF_SEVERAL_LINES, template.start, position)
             position = end
+        else:
+            self.error(*explanation.UNTERMINATED_STRING, template.start, position)
         self._unmask(template.start)
         self.mask(template.start, position, " " * (position - template.start))
         self.last = _OPERAND

@@ -3,6 +3,7 @@ The language reference says what is so. Its examples are run, section by section
 heading):
 
     ```hcl          the first line names the file: `# main.lun.hcl`. The files of a section are one configuration
+    ```json         the same in JSON: `{ "//": "main.lun.json",`
     ```text         the same for other files, whose first line is left out; or, if it begins with "Error:" or
                     "Warning:", all that Lunform has to say about the configuration
     ```sh           how Lunform is called for it: variables of the environment, then `lunform VERB`, then any number of
@@ -26,6 +27,7 @@ import pytest
 from planner import operations
 from planner.config import decoder
 from planner.config.content import Shape
+from planner.config.loader import SUFFIXES
 from planner.config.variables import FromCommandLine
 from planner.diagnostics import Diagnostics, Source
 from planner.errors import InvalidConfiguration
@@ -58,6 +60,11 @@ FIXED_NAMES: Mapping[tuple[str, str], Value] = {
 _HEADING = re.compile(r"#+ (.*)")
 _FENCE = re.compile(r"```(\w*)")
 _SUMMARY = re.compile(r"(Error|Warning): ")
+_FILE_NAME = {
+    "hcl": re.compile(r"# (.+)"),
+    "text": re.compile(r"# (.+)"),
+    "json": re.compile(r'{ "//": "(.+)",'),
+}
 _FIRST_CELL = re.compile(r"\| `(\w+)` *\|(.*)")
 
 
@@ -104,10 +111,10 @@ def add_example(section: Section, language: str, lines: list[str]) -> None:
     elif language == "text" and _SUMMARY.match(first):
         section.says = "\n".join(lines) + "\n"
     else:
-        assert language in ("hcl", "text") and first.startswith("# "), f"{section}: what is this block? {first}"
-        name = first[2:]
-        assert name not in section.files, f"{section}: {name} stands twice"
-        section.files[name] = "\n".join(lines if language == "hcl" else rest) + "\n"
+        name = _FILE_NAME[language].fullmatch(first)
+        assert name, f"{section}: what is this block? {first}"
+        assert name[1] not in section.files, f"{section}: {name[1]} stands twice"
+        section.files[name[1]] = "\n".join(rest if language == "text" else lines) + "\n"
 
 
 def read_session(lines: list[str]) -> Iterator[tuple[str, str]]:
@@ -185,7 +192,7 @@ def planned(project: operations.Project) -> Diagnostics:
 def test_expressions_have_the_values_that_are_shown(section: Section, directory: Path) -> None:
     names = dict(FIXED_NAMES)
     project = load(section, directory)
-    if section.files and any(name.endswith(".lun.hcl") for name in section.files):
+    if section.files and any(name.endswith(SUFFIXES) for name in section.files):
         assert not operations.validate(project).has_errors
         evaluated = project.evaluator.evaluate(lambda instance: instance.attributes)
         names |= {(kind, name): value for (path, kind, name), value in evaluated.values.items() if not path}

@@ -8,6 +8,9 @@ The JSON syntax, from files to the resource graph.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,9 @@ import pytest
 
 from planner import operations
 from planner.config.variables import FromCommandLine
+from planner.diagnostics import Source, SourceRange
 from planner.planning.builder import PlanRequest
+from planner.syntax import ast
 from planner.views.plan_text import render_plan
 from planner.views.style import Style
 from tests.command import ROOT
@@ -68,32 +73,44 @@ def load(directory: Path) -> operations.Project:
 
 
 def meaning(directory: Path) -> dict[str, Any]:
-    """All that a configuration says, without where it says it."""
+    """What a configuration says, and what that is when it is evaluated."""
     project = load(directory)
     evaluated = project.evaluator.evaluate(lambda instance: instance.attributes)
     assert not [line(item) for item in (*project.diagnostics, *project.evaluator.diagnostics, *evaluated.diagnostics)]
-    module, graph = project.module, evaluated.graph
-    backend = module.settings.backend_body
+    graph = evaluated.graph
     return {
+        "declared": without_places(project.module),
         "instances": {
-            str(address): (
-                instance.attributes,
-                instance.provider,
-                instance.dependencies,
-                instance.resource.lifecycle,
-            )
+            str(address): (instance.attributes, instance.provider, instance.dependencies)
             for address, instance in graph.instances.items()
         },
         "providers": graph.providers,
         "outputs": graph.outputs,
         "variables": graph.variables,
-        "declared": {v.name: (v.description, v.sensitive, v.nullable) for v in module.variables.values()},
-        "described": {output.name: output.description for output in module.outputs.values()},
-        "backend": (
-            module.settings.backend,
-            [getattr(a.value, "value", a) for a in backend.arguments] if backend else [],
-        ),
     }
+
+
+def without_places(node: Any) -> Any:
+    """Declared things as plain data, with what the two syntaxes have to write differently made the same."""
+    match node:
+        case Source() | SourceRange():
+            return None
+        case ast.Template((ast.Interpolation(value),)):
+            return without_places(value)
+        case ast.Unary("-", ast.Literal(int() | Fraction() as number)):
+            return -number
+        case ast.Literal(value):
+            return value
+        case ast.Body(arguments, blocks):
+            given = {argument.name: without_places(argument.value) for argument in arguments}
+            return {name: value for name, value in given.items() if value is not None}, without_places(blocks)
+        case Mapping():
+            return {key: without_places(value) for key, value in node.items()}
+        case tuple():
+            return [without_places(item) for item in node if not isinstance(item, Source)]
+        case _ if is_dataclass(node):
+            return type(node).__name__, *(without_places(getattr(node, part.name)) for part in fields(node))
+    return node
 
 
 def plan_text(directory: Path) -> str:

@@ -174,14 +174,26 @@ def test_parsing_never_raises_and_every_mistake_has_a_place(text: str) -> None:
             assert 0 <= item.subject.start <= item.subject.end <= len(text)
 
 
-_DEEP = MAX_DEPTH - 10
+def brackets(levels: int) -> str:
+    return "${" + "[" * levels + "]" * levels + "}"
 
 
-@pytest.mark.parametrize(
-    "inner", ["${" + "[" * _DEEP + "]" * _DEEP + "}", "%{ if true }" * _DEEP + "%{ endif }" * _DEEP]
-)
+def directives(levels: int) -> str:
+    return "%{ if true }" * levels + "%{ endif }" * levels
+
+
+@pytest.mark.parametrize("inner", [brackets(MAX_DEPTH - 1), directives(MAX_DEPTH - 1)])
 def test_the_deepest_tree_that_is_let_through_can_be_evaluated(inner: str) -> None:
     levels = MAX_NESTING - 1
     node = value("[" * levels + json.dumps(inner) + "]" * levels)
 
     compile_expression(node, {}).evaluate(Names({}))
+
+
+@pytest.mark.parametrize(
+    ("inner", "place"), [(brackets(MAX_DEPTH + 1), "a:1,109-110"), (directives(MAX_DEPTH), "a:1,8-9")]
+)
+def test_what_stands_too_deep_in_a_string_is_told_there(inner: str, place: str) -> None:
+    _, diagnostics = parse_json(Source("a", json.dumps({"x": inner})), ARGUMENTS)
+
+    assert [str(item.subject) for item in diagnostics] == [place]

@@ -215,7 +215,7 @@ def test_blocks_may_not_nest_without_end() -> None:
 
 FRAGMENTS = st.sampled_from(
     [
-        *"{}()[]\"=,.:?-!+/#<*$%\\'`;&| \n\r\t\u00a0\ufeff\x00\u00b2\u00e9\ud800",
+        *"{}()[]\"=,.:?-!+/#<*$%\\'`;&| \n\r\t\u00a0\ufeff\x00\u00b2\u00e9\u0663\ud800",
         *("${", "%{", "~}", "$${", "=>", "...", ".*", "[*]", "::", "//", "/*", "*/", "&&", "\r\n", "\\n", '\\"'),
         *("<<E\n", "<<-E\n", "E\n", "<<", "%{ if a }", "%{ else }", "%{ endif }", "%{ for x in y }", "%{ endfor }"),
         *(

@@ -12,3 +12,10 @@ j {
   l = 1
 }
 m = "\"
+r = "fine"
+volume "label {
+  n = 1
+}
+volume "o" "p {
+}
+q = 1

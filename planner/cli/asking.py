@@ -1,0 +1,63 @@
+"""What a person at a terminal is asked: values of variables that have none, and whether to go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from planner import operations
+from planner.cli.arguments import Planning
+from planner.cli.terminal import Terminal
+from planner.config.variables import FromCommandLine
+from planner.errors import LunformError
+from planner.planning.plan import Action, Plan
+
+
+def load_project(inputs: operations.Inputs, planning: Planning, terminal: Terminal) -> operations.Project:
+    """This directory's configuration; required variables without a value are asked for where somebody can answer."""
+    project = operations.load(Path(), inputs)
+    missing = [
+        variable
+        for name, variable in project.module.variables.items()
+        if variable.default is None and name not in project.given
+    ]
+    if not missing or not planning.may_ask or not terminal.can_ask:
+        return project
+    answers = []
+    for variable in missing:
+        description = f"\n  {variable.description}" if variable.description else ""
+        text = click.prompt(f"var.{variable.name}{description}\n  Value", hide_input=variable.sensitive)
+        answers.append(FromCommandLine(variable.name, text))
+    return operations.load(Path(), replace(inputs, command_line=[*inputs.command_line, *answers]))
+
+
+def approve(plan: Plan, auto_approve: bool, allow_data_loss: bool, can_ask: bool) -> None:
+    """
+    Ask whether to go on, where that is needed and somebody can answer.
+
+    Raises:
+        LunformError: it was declined, or there is nobody to ask.
+    """
+    lost = sum(change.holds_data and change.action in (Action.DELETE, Action.REPLACE) for change in plan.changes)
+    volumes = f"{lost} volume{'s' if lost > 1 else ''}"
+    if lost and not allow_data_loss:
+        if not can_ask:
+            raise LunformError(
+                "The plan destroys data, and nobody can be asked.",
+                f"{volumes} would be deleted or replaced. If that is meant, add -allow-data-loss.",
+            )
+        _ask(f"{volumes} with all data will be destroyed. Type the number to go on", str(lost))
+    elif not auto_approve:
+        if not can_ask:
+            raise LunformError(
+                "Nobody can be asked whether to go on.",
+                "There is no terminal, or -input=false was given. Add -auto-approve, or apply a saved plan.",
+            )
+        _ask("Do you want to do this? Only 'yes' goes on", "yes")
+
+
+def _ask(question: str, answer: str) -> None:
+    if click.prompt("\n" + question, default="", show_default=False) != answer:
+        raise LunformError("Apply cancelled.", "Nothing was changed.")
