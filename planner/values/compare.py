@@ -69,6 +69,8 @@ def equal(left: Value, right: Value) -> bool | Unknown:
     Nulls are equal whatever their types, unless they are parts of other values; an unknown leaves it open unless what
     is known of it (type, prefix, length, not null) rules the other value out.
     """
+    if type(left) is type(right) is str:
+        return left == right
     if type(left) is Null or type(right) is Null:
         return _equal_to_null(left, right)
     if type(left) is Unknown or type(right) is Unknown:

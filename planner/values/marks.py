@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
-from planner.values.types import DYNAMIC, ListValue, MapValue, SetValue, Type, Value
+from planner.values.types import DYNAMIC, ListValue, MapValue, Null, SetValue, Type, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def has_sensitive(value: Value) -> bool:
     kind = type(value)
     if kind is Sensitive:
         return True
-    return kind in _CONTAINERS and any(has_sensitive(part) for part in parts(value))
+    return kind in _CONTAINERS and any(has_sensitive(part) for part in _compound_parts(value))
 
 
 def is_wholly_known(value: Value) -> bool:
@@ -82,7 +83,7 @@ def is_wholly_known(value: Value) -> bool:
     kind = type(value)
     if kind is Unknown:
         return False
-    return kind not in _CONTAINERS or all(is_wholly_known(part) for part in parts(value))
+    return kind not in _CONTAINERS or all(is_wholly_known(part) for part in _compound_parts(value))
 
 
 def parts(value: Value) -> Iterable[Value]:
@@ -102,6 +103,13 @@ def parts(value: Value) -> Iterable[Value]:
             return ()
 
 
+def _compound_parts(value: Value) -> Iterable[Value]:
+    """The parts, or none where all of them are plain: most are, and there may be many thousand."""
+    found = parts(value)
+    return () if _PLAIN.issuperset(map(type, found)) else found
+
+
+_PLAIN: frozenset[type] = frozenset((str, int, bool, Fraction, float, Null))
 _CONTAINERS = frozenset((tuple, dict, ListValue, SetValue, MapValue, Sensitive))
 
 

@@ -166,6 +166,10 @@ def yaml_encode(value: Value) -> Value:
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
+        def write_literal(self, text: str) -> None:
+            super().write_literal(text)
+            self.open_ended = False  # or the document would be closed with "..." after trailing newlines
+
         def write_double_quoted(self, text: str, split: bool = True) -> None:
             """As PyYAML's, but long texts are folded at spaces after column 80, as Terraform folds them."""
             emitter: Any = self
@@ -202,19 +206,20 @@ _ESCAPES = {
     "\r": "\\r",
     "\x1b": "\\e",
     "\x85": "\\N",
-    "\xa0": "\\_",
     "\u2028": "\\L",
     "\u2029": "\\P",
 }
 
 
 def _escaped(character: str) -> str:
-    if character in _ESCAPES and character != "\xa0":
+    if character in _ESCAPES:
         return _ESCAPES[character]
     code = ord(character)
-    if code == 0xFEFF or code < 0x20 or 0x7F <= code < 0xA0:
-        return f"\\x{code:02X}" if code < 0x100 else f"\\u{code:04X}"
-    return character
+    if code > 0xFFFF:
+        return f"\\U{code:08X}"
+    if code == 0xFEFF:
+        return "\\uFEFF"
+    return f"\\x{code:02X}" if code < 0x20 or 0x7F <= code < 0xA0 else character
 
 
 def _node(value: Value) -> Any:
@@ -222,12 +227,14 @@ def _node(value: Value) -> Any:
 
     match value:
         case str():
-            return yaml.ScalarNode(_TAG + "str", value, style="|" if "\n" in value else '"')
+            in_lines = "\n" in value and max(value) <= "\uffff"
+            return yaml.ScalarNode(_TAG + "str", value, style="|" if in_lines else '"')
         case bool():
             return yaml.ScalarNode(_TAG + "bool", "true" if value else "false")
-        case int() | Fraction():
-            text = number_text(value)
-            return yaml.ScalarNode(_TAG + ("float" if "." in text else "int"), text)
+        case int():
+            return yaml.ScalarNode(_TAG + "int", number_text(value))
+        case Fraction():
+            return yaml.ScalarNode(_TAG + "float", number_text(value))
         case float():
             raise CallFault("an infinite number has no YAML text")
         case Null():
