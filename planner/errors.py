@@ -13,8 +13,7 @@ returned. What is here ends the verb that meets it:
     ├── Unsettled                   what a killed run did cannot be found out now
     ├── PlanFileError               the saved plan cannot be read
     │   └── StalePlan               what it would touch has moved on since
-    ├── ProviderNotFound            no installed provider has this name
-    └── Interrupted                 the user asked to stop
+    └── ProviderNotFound            no installed provider has this name
 
 What a provider raises is in `planner.sdk.errors`: those say what is known of the effect of a call, and the executor
 turns them into outcomes of steps.
@@ -85,7 +84,3 @@ class StalePlan(PlanFileError):
 
 class ProviderNotFound(LunformError):
     """No installed provider has this name."""
-
-
-class Interrupted(LunformError):
-    """The user asked to stop; what had begun was let end and recorded."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from planner.addresses import AddressError, parse_instance
 from planner.config.content import Shape, check_body
-from planner.diagnostics import Diagnostic, Diagnostics, Severity, SourceRange, did_you_mean
+from planner.diagnostics import Diagnostic, Diagnostics, SourceRange, did_you_mean
 from planner.evaluation.compiler import Compiled, compile_expression
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
@@ -312,7 +312,3 @@ def merge_copies(diagnostics: Diagnostics) -> Diagnostics:
         shown = ", ".join(addresses[:5]) + (f" and {len(addresses) - 5} more" if len(addresses) > 5 else "")
         merged.add(replace(same[0], address=shown or None))
     return merged
-
-
-def has_errors(diagnostics: Diagnostics) -> bool:
-    return any(item.severity is Severity.ERROR for item in diagnostics)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from planner.addresses import InstanceAddress
 from planner.diagnostics import did_you_mean
 from planner.evaluation.errors import UnknownName
-from planner.state.model import Attributes
 from planner.values.types import Value
 
 
@@ -36,18 +34,6 @@ class Scope(Protocol):
             UnknownName: there is no such name here.
             EvaluationError: the value that it names cannot be had; it has its own place in the text.
         """
-        ...
-
-
-class ValueOf(Protocol):
-    """
-    Where evaluation learns what planning or apply makes of an instance.
-
-    Planning answers with planned attributes, Unknown where only apply can know; execution with final ones.
-    """
-
-    def value_of(self, address: InstanceAddress) -> Attributes | None:
-        """Plain attributes of an instance; None when it does not exist, or not yet."""
         ...
 
 

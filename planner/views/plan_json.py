@@ -81,11 +81,6 @@ def sensitive_mask(value: Any) -> Any:
     return _mask(value, Sensitive)
 
 
-def actions_json(action: Action) -> list[str]:
-    """Terraform's names of what becomes of a resource: `["delete", "create"]`."""
-    return _ACTIONS[action]
-
-
 def _mask(value: Any, mark: type) -> Any:
     match value:
         case Mapping():
