@@ -88,8 +88,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         code = lunform.main(normalise(_with_environment(given)), prog_name="lunform", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(EXIT_ERROR)
     except click.ClickException as error:
-        click.echo(f"Error: {error.format_message()}", err=True)
+        text = _unknown_flag(error, given) if isinstance(error, click.NoSuchOption) else error.format_message()
+        click.echo(f"Error: {text}", err=True)
         sys.exit(EXIT_ERROR)
     except click.Abort:
         sys.exit(130)
@@ -111,6 +115,18 @@ def main(argv: Sequence[str] | None = None) -> None:
             err=True,
         )
         sys.exit(EXIT_ERROR)
+
+
+def _unknown_flag(error: click.NoSuchOption, given: Sequence[str]) -> str:
+    """click names only the first letter of a flag with one dash; the user typed a whole word."""
+    from planner.diagnostics import did_you_mean
+
+    command = error.ctx.command if error.ctx else lunform
+    known = sorted({option for parameter in command.params for option in parameter.opts if option.startswith("-")})
+    flags = ["-" + word.lstrip("-").partition("=")[0] for word in given if word.startswith("-") and word != "--"]
+    unknown = next((flag for flag in flags if flag not in known), error.option_name)
+    path = error.ctx.command_path if error.ctx else "lunform"
+    return f"{command.name} has no flag {unknown}.{did_you_mean(unknown, known)} See: {path} -h"
 
 
 def _with_environment(argv: list[str]) -> list[str]:

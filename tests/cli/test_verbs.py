@@ -267,6 +267,18 @@ def test_a_misspelt_verb_is_answered_with_the_right_one(tmp_path: Path) -> None:
     assert 'Did you mean "plan"?' in lunform("plna", directory=tmp_path, code=1).errors
 
 
+def test_a_flag_that_is_not_there_is_named_whole(tmp_path: Path) -> None:
+    failed = lunform("plan", "-refrsh=false", directory=tmp_path, code=1)
+    assert "plan has no flag -refrsh." in failed.errors
+    assert 'Did you mean "-refresh"?' in failed.errors
+
+
+def test_the_bare_command_shows_its_verbs(tmp_path: Path) -> None:
+    shown = lunform(directory=tmp_path, code=1)
+    assert shown.output.startswith("Usage: lunform")
+    assert shown.errors == ""
+
+
 def test_version_and_providers(tmp_path: Path) -> None:
     assert json.loads(lunform("version", "-json", directory=tmp_path).output)["lunform_version"]
     names = {row["name"] for row in json.loads(lunform("providers", "-json", directory=tmp_path).output)}
