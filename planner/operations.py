@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.addresses import InstanceAddress
-from planner.config.loader import Parse, find_sources, load_module, remote_calls
+from planner.config.loader import SUFFIXES, Parse, find_sources, load_module, remote_calls
 from planner.config.model import Module
 from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source
-from planner.errors import InvalidConfiguration, StateLocked
-from planner.evaluation.evaluator import Evaluator
+from planner.errors import InvalidConfiguration, StateError, StateLocked
+from planner.evaluation.evaluator import Evaluated, Evaluator
+from planner.evaluation.functions.signature import Function
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer, ignore
 from planner.planning.adoption import pools_of, read_data
@@ -36,7 +37,9 @@ from planner.resources.volume import visible
 from planner.state.model import Attributes, OutputValue, RecordedObject, Run, Snapshot
 from planner.state.store import StateStore
 from planner.steps.builder import StepBuilder
-from planner.values.marks import Unknown
+from planner.syntax import ast
+from planner.values.marks import UNKNOWN, Unknown
+from planner.values.types import Value
 from planner.version import VERSION
 
 if TYPE_CHECKING:  # a plan needs none of it, and is asked for more often than an apply
@@ -76,6 +79,40 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    What the console has to say to an expression.
+
+    Attributes:
+        value: None where there is none; then `mistakes` say why.
+        is_type: the value is what type() has made: the text of a type, and no text of the user's.
+    """
+
+    value: Value | None
+    mistakes: Diagnostics
+    is_type: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """A configuration, evaluated once with what is recorded; `diagnostics` hold what was wrong with it."""
+
+    evaluated: Evaluated
+    functions: Mapping[str, Function]
+    diagnostics: Diagnostics
+
+    def answer(self, source: Source) -> Answer:
+        """The value of an expression in the root module, outside of all blocks."""
+        from planner.syntax.parser import parse_expression
+
+        expression, mistakes = parse_expression(source)
+        if expression is None:
+            return Answer(None, mistakes)
+        value, mistakes = self.evaluated.answer(expression, self.functions)
+        return Answer(value, mistakes, isinstance(expression, ast.Call) and expression.name == "type")
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """
     Attributes:
@@ -93,9 +130,12 @@ class Applied:
         return self.result is None or not (self.result.failed or self.result.skipped)
 
 
-def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = None) -> Project:
+def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = None, *, planning: bool = True) -> Project:
     """
     Read a directory's configuration, or `sources` instead of its files. Mistakes come with it and are not raised.
+
+    Args:
+        planning: what only apply can tell, such as timestamp(), is left unknown.
     """
     diagnostics = Diagnostics()
     from planner.syntax.json_syntax import parse_source
@@ -105,7 +145,7 @@ def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = Non
     diagnostics.extend(mistakes)
     given, mistakes = collect(module, directory, inputs.environment, inputs.command_line, inputs.saved, parse_source)
     diagnostics.extend(mistakes)
-    return Project(directory, module, given, _evaluator(directory, module, given, planning=True), diagnostics)
+    return Project(directory, module, given, _evaluator(directory, module, given, planning=planning), diagnostics)
 
 
 def fetch_modules(directory: Path, inputs: Inputs) -> tuple[Project, int]:
@@ -270,13 +310,39 @@ def block_edges(project: Project) -> list[tuple[str, str]]:
     return project.evaluator.edges()
 
 
+def open_console(directory: Path, inputs: Inputs) -> Console:
+    """
+    What expressions are asked of: the configuration with what is recorded, and unknown what is not created yet.
+
+    Works without configuration, and with a broken one: what is wrong comes with it and is not raised.
+    """
+    from planner.evaluation.functions.registry import standard_functions
+
+    is_empty = not any(path.name.endswith(SUFFIXES) for path in directory.iterdir())
+    project = load(directory, inputs, () if is_empty else None, planning=False)
+    diagnostics = Diagnostics([*project.diagnostics, *project.evaluator.diagnostics])
+    objects: Mapping[InstanceAddress, RecordedObject] = {}
+    store, mistakes = open_store(project.module.settings, directory)
+    diagnostics.extend(mistakes)
+    if store is not None:
+        try:
+            with closing(store):
+                objects = store.read().objects
+        except StateError as error:
+            diagnostics.error(str(error), error.detail)
+    evaluated = project.evaluator.evaluate(partial(_recorded, objects), without_copies=True)
+    diagnostics.extend(evaluated.diagnostics)
+    functions = standard_functions(directory, plan_time=datetime.now(UTC), console=True)
+    return Console(evaluated, functions, diagnostics)
+
+
 # -- pieces --
 
 
 def _evaluator(directory: Path, module: Module, given: Mapping[str, GivenValue], *, planning: bool) -> Evaluator:
     """
     Args:
-        planning: what only apply can tell, such as timestamp(), is left unknown.
+        planning: as in `load`.
     """
     from planner.evaluation.functions.registry import standard_functions
     from planner.syntax.parser import parse_expression
@@ -345,10 +411,8 @@ def _aftermath(
     def as_recorded(instance: ResourceInstance) -> Attributes:
         if instance.is_data:
             return data.get(str(instance.address), instance.attributes)
-        object = objects.get(instance.address)
-        if object is None:
-            return instance.attributes
-        return visible(object.attributes) if instance.type.provisioned else object.attributes
+        recorded = _recorded(objects, instance)
+        return instance.attributes if isinstance(recorded, Unknown) else recorded
 
     evaluated = evaluator.evaluate(as_recorded)
     mistakes = Diagnostics()
@@ -363,6 +427,13 @@ def _aftermath(
         for name, output in evaluated.graph.outputs.items()
     }
     return outputs, mistakes
+
+
+def _recorded(objects: Mapping[InstanceAddress, RecordedObject], instance: ResourceInstance) -> Attributes | Unknown:
+    object = objects.get(instance.address)
+    if object is None:
+        return UNKNOWN
+    return visible(object.attributes) if instance.type.provisioned else object.attributes
 
 
 def _new_run() -> str:

@@ -195,6 +195,7 @@ def _change_json(change: Change) -> dict[str, Any]:
         "previous": str(change.previous) if change.previous else None,
         "importing": change.importing,
         "recorded_anew": change.recorded_anew,
+        "create_first": change.create_first,
     }
 
 
@@ -215,6 +216,7 @@ def _change_from(data: Mapping[str, Any]) -> Change:
         previous=parse_instance(data["previous"]) if data["previous"] else None,
         importing=data["importing"],
         recorded_anew=data["recorded_anew"],
+        create_first=data["create_first"],
     )
 
 

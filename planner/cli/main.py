@@ -30,6 +30,7 @@ VERBS = {
     "output": "planner.cli.inspect",
     "state": "planner.cli.inspect",
     "graph": "planner.cli.inspect",
+    "console": "planner.cli.console",
     "providers": "planner.cli.setup",
     "version": "planner.cli.setup",
 }

@@ -34,7 +34,8 @@ _OUTPUT = Shape(("value", "description", "sensitive", "depends_on"), required=("
 _MODULE_ARGUMENTS = ("source", "version", "providers", "count", "for_each", "depends_on")
 _CONDITION = Shape(("condition", "error_message"), required=("condition", "error_message"))
 _LIFECYCLE = Shape(
-    ("prevent_destroy", "ignore_changes", "replace_triggered_by"), blocks={"precondition": 0, "postcondition": 0}
+    ("prevent_destroy", "create_before_destroy", "ignore_changes", "replace_triggered_by"),
+    blocks={"precondition": 0, "postcondition": 0},
 )
 _CHECK = Shape((), blocks={"assert": 0})
 _MOVED = Shape(("from", "to"), required=("from", "to"))
@@ -356,17 +357,10 @@ class _Decoder:
         if not blocks:
             return Lifecycle()
         inner = blocks[0].body
-        if (unable := inner.argument("create_before_destroy")) is not None:
-            self.diagnostics.error(
-                "Unsupported argument",
-                "A volume cannot be created before the one that it replaces is destroyed: both would be attached to the"
-                " same VM under one address. Declare a second volume, copy the data, then remove the first.",
-                unable.name_range,
-            )
-            inner = _without(inner, ("create_before_destroy",), ())
         check_body(inner, _LIFECYCLE, "lifecycle", blocks[0].type_range, self.diagnostics)
         return Lifecycle(
             prevent_destroy=self.flag(inner.argument("prevent_destroy"), False),
+            create_before_destroy=self.flag(inner.argument("create_before_destroy"), False),
             ignore_changes=self.ignored(inner.argument("ignore_changes")),
             replace_triggered_by=self.references(inner.argument("replace_triggered_by")),
             preconditions=self.conditions(inner, "precondition"),

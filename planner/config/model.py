@@ -71,6 +71,7 @@ class Lifecycle:
     """
 
     prevent_destroy: bool = False
+    create_before_destroy: bool = False
     ignore_changes: tuple[str, ...] | None = ()
     replace_triggered_by: tuple[ast.Expression, ...] = ()
     preconditions: tuple[Condition, ...] = ()

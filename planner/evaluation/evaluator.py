@@ -25,7 +25,7 @@ from planner.config.model import Module
 from planner.config.variables import GivenValue, ParseExpression
 from planner.diagnostics import Diagnostics, Severity, did_you_mean
 from planner.evaluation.arguments import evaluate_body, merge_copies
-from planner.evaluation.compiler import Compiled
+from planner.evaluation.compiler import Compiled, compile_expression
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
 from planner.evaluation.inputs import check_variable, evaluate_variable, unknown_variable
@@ -34,8 +34,10 @@ from planner.evaluation.program import (
     CompiledResource,
     Definitions,
     Node,
+    Program,
     StaticPath,
     compile_program,
+    undeclared,
 )
 from planner.evaluation.resource_graph import DesiredOutput, ResourceGraph, ResourceInstance
 from planner.evaluation.scope import Scope
@@ -132,8 +134,20 @@ class Evaluated:
     copies: Mapping[tuple[ModulePath, Node], _Copies]
     paths: Mapping[StaticPath, tuple[ModulePath, ...]]
     calls: Mapping[ModulePath, _Scope]
+    program: Program
     names: Scope
     """What names mean in the root module, outside of all blocks; one that is not there is unknown."""
+
+    def answer(self, expression: ast.Expression, functions: Mapping[str, Function]) -> tuple[Value | None, Diagnostics]:
+        """The value of an expression in the root module, outside of all blocks; None with the mistakes that it has."""
+        mistakes = undeclared(self.program, expression)
+        if mistakes.has_errors:
+            return None, mistakes
+        try:
+            return compile_expression(expression, functions).evaluate(self.names), mistakes
+        except EvaluationError as error:
+            mistakes.add(error.diagnostic)
+            return None, mistakes
 
 
 class _Scope:
@@ -213,8 +227,16 @@ class _Run:
                 else:
                     self._evaluate(node, path)
         graph = ResourceGraph(self.instances, self.providers, self.outputs, self.imports, self.variables)
-        mistakes = merge_copies(self.diagnostics)
-        return Evaluated(graph, mistakes, self.values, self.copies, self.paths, self.calls, _Scope(self, ()))
+        return Evaluated(
+            graph=graph,
+            diagnostics=merge_copies(self.diagnostics),
+            values=self.values,
+            copies=self.copies,
+            paths=self.paths,
+            calls=self.calls,
+            program=self.program,
+            names=_Scope(self, ()),
+        )
 
     def _reuse(self, node: Node, path: ModulePath, before: Evaluated) -> None:
         graph = before.graph

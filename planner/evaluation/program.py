@@ -124,6 +124,15 @@ def compile_program(root: Module, functions: Mapping[str, Function], definitions
     return _Builder(functions, definitions).build(root)
 
 
+def undeclared(program: Program, expression: ast.Expression) -> Diagnostics:
+    """What an expression of the root module, outside of all blocks, refers to and is not there."""
+    # The edges of its references are drawn as for any node, in a program that nobody sees.
+    builder = _Builder({}, lambda name: None)
+    builder.program.modules = program.modules
+    _ModuleBuilder(builder, (), program.modules[()])._needs(Node("console", ""), references(expression))
+    return builder.diagnostics
+
+
 class _Builder:
     def __init__(self, functions: Mapping[str, Function], definitions: Definitions) -> None:
         self.functions = functions

@@ -306,6 +306,7 @@ class _Planning:
             holds_data=instance.type.holds_data,
             previous=self.moves.previous.get(address),
             importing=self.imports.get(address, ""),
+            create_first=verdict.action is Action.REPLACE and instance.resource.lifecycle.create_before_destroy,
             recorded_anew=found.attributes is not None and (address in self.moves.changed or address in self.imports),
         )
         return visible(verdict.after) if instance.type.provisioned else verdict.after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from planner.evaluation.references import references
 from planner.evaluation.resource_graph import ResourceInstance
 from planner.placement.model import Assignment
 from planner.planning.current import Current
-from planner.planning.goal import Goal, planned_attributes
+from planner.planning.goal import Goal, default_name, planned_attributes
 from planner.planning.plan import Action, Change
 from planner.state.model import Attributes, RecordedObject
 from planner.units import format_size, parse_size
@@ -60,10 +61,11 @@ def compare_volume(
         return Verdict(Action.CREATE, anew, reason="gone_outside" if found.drift else "")
     wanted = (("pool", assignment.pool), ("name", goal.name_of(now)))
     paths = tuple(name for name, value in wanted if now[name] != value)
-    if paths:
-        return Verdict(Action.REPLACE, anew, paths, "replace_because_cannot_update")
-    if _is_triggered(goal.instance, changes):
-        return Verdict(Action.REPLACE, anew, (), "replace_by_triggers")
+    triggered = _is_triggered(goal.instance, changes)
+    if paths or triggered:
+        if goal.instance.resource.lifecycle.create_before_destroy and anew["name"] == now["name"]:
+            anew["name"] = _another_name(goal, now, diagnostics)
+        return Verdict(Action.REPLACE, anew, paths, "replace_because_cannot_update" if paths else "replace_by_triggers")
     had = parse_size(now["size"])
     if goal.size < had:
         given = goal.instance.resource.body.argument("size")
@@ -77,6 +79,19 @@ def compare_volume(
         )
     after = planned_attributes(goal, assignment, now)
     return Verdict(Action.NO_OP if _same_volume(now, after) else Action.UPDATE, after)
+
+
+def _another_name(goal: Goal, now: Attributes, diagnostics: Diagnostics) -> str:
+    """For a volume that is made while the one that it replaces is still there."""
+    if goal.name is not None:
+        diagnostics.error(
+            "Name is taken",
+            f'With create_before_destroy the new volume needs another name than the old one, which is "{goal.name}".'
+            " Change it, or leave it out.",
+            goal.instance.resource.range,
+            address=str(goal.instance.address),
+        )
+    return f"{default_name(goal.instance.address)[:51]}-{hashlib.sha256(now['id'].encode()).hexdigest()[:8]}"
 
 
 def _is_triggered(instance: ResourceInstance, changes: Mapping[InstanceAddress, Change]) -> bool:

@@ -78,10 +78,10 @@ def _wrong(figures: Mapping[str, Any]) -> str:
     if len(missing) == len(FIGURE_NAMES):
         return ""
     if missing:
+        are = "is" if len(missing) == 1 else "are"
         return (
-            f"The three figures go together, and {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not given."
-            " Write min_iops = 0 for no floor,"
-            " and burst_iops like max_iops for no burst."
+            f"The three figures go together, and {' and '.join(missing)} {are} not given. Write min_iops = 0 for no"
+            " floor, and burst_iops like max_iops for no burst."
         )
     for name in FIGURE_NAMES:
         if isinstance(figures[name], Unknown):

@@ -50,6 +50,7 @@ class Change:
         revision: the recorded object's revision that the plan was made for; None when there was none.
         previous: the address that it was recorded under, where it moved.
         importing: the array's id of a volume that is taken over.
+        create_first: a replacement is made before the old one is destroyed.
         recorded_anew: `before` is not what is recorded, though nothing may change: it moved, is imported, or refers to
             what moved.
     """
@@ -69,6 +70,7 @@ class Change:
     previous: InstanceAddress | None = None
     importing: str = ""
     recorded_anew: bool = False
+    create_first: bool = False
 
     @property
     def is_empty(self) -> bool:

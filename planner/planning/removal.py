@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from planner.addresses import InstanceAddress, ModulePath, ResourceAddress
 from planner.dependency import CycleError, DependencyGraph
@@ -12,7 +13,7 @@ from planner.evaluation.program import Program, StaticPath
 from planner.planning.current import Current
 from planner.planning.moves import covers, within
 from planner.planning.plan import Action, Change
-from planner.state.model import RecordedObject, Snapshot
+from planner.state.model import DEPOSED, RecordedObject, Snapshot
 
 
 class Removals:
@@ -53,7 +54,7 @@ class Removals:
             now = self._currents[address]
             released = self._is_released(object)
             retained = address.type == "volume" and object.attributes.get("on_destroy") == "retain"
-            forgets = released or retained or now.attributes is None
+            forgets = released or retained or now.attributes is None or self._has_no_successor(object)
             yield Change(
                 address=address,
                 action=Action.FORGET if forgets else Action.DELETE,
@@ -70,9 +71,17 @@ class Removals:
         """A `removed` block, of any module, lets it go without destroying it."""
         return not self._destroy and any(covers(source, object.address) for source in self._released)
 
+    def _has_no_successor(self, object: RecordedObject) -> bool:
+        """A volume that stepped aside for one that was never made: it is still the one that it was."""
+        name, deposed, _ = object.address.name.partition(DEPOSED)
+        original = self._objects.get(replace(object.address, name=name)) if deposed else None
+        return original is not None and original.attributes["id"] == object.attributes["id"]
+
     def _why(self, address: InstanceAddress) -> str:
         if self._destroy:
             return ""
+        if DEPOSED in address.name:
+            return "delete_because_deposed"
         static = tuple(step.name for step in address.module)
         module = self._program.modules.get(static)
         if module is None or address.module not in self._paths.get(static, ()):

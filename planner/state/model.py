@@ -15,6 +15,9 @@ from planner.addresses import InstanceAddress, ProviderAddress
 
 Attributes = Mapping[str, Any]
 
+DEPOSED = "--deposed-"
+"""In the name under which a replaced volume is recorded, from when its successor is made until it is destroyed."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedObject:

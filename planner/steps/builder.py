@@ -23,13 +23,14 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from planner.addresses import InstanceAddress, ProviderAddress, ResourceAddress
 from planner.planning.plan import Action, Change
 from planner.resources.declared import host_arguments, pool_arguments
 from planner.resources.volume import FIGURE_NAMES
-from planner.state.model import Attributes
+from planner.state.model import DEPOSED, Attributes
 from planner.steps.graph import Step, StepGraph, Verb
 from planner.units import parse_size
 from planner.values.marks import Unknown
@@ -190,7 +191,14 @@ class StepBuilder:
 
     def _volume(self, change: Change, chain: _Chain) -> None:
         now, then = change.before, change.after
-        if now is not None and (then is None or change.action is Action.REPLACE):
+        old: _Chain | None = None
+        if now is not None and change.create_first:
+            # It steps aside, under another name in the record, until its successor is made.
+            name = f"{change.address.name}{DEPOSED}{self._intent()[:8]}"
+            old = chain.branch(chain.tips, replace(change.address, name=name))
+            old.then(Verb.RECORD, self._providers[now["pool"]], {}, now)
+            chain.tips = old.tips
+        elif now is not None and (then is None or change.action is Action.REPLACE):
             self._take_down(now, chain)
             now = None
         if then is None:
@@ -199,7 +207,7 @@ class StepBuilder:
         pool = self._pool(then["pool"])
         provider = self._providers[then["pool"]]
         records = {name: then[name] for name in _RECORDED}
-        if now is None:
+        if now is None or old is not None:
             wanted: dict[str, Any] = {
                 "name": then["name"],
                 "size": parse_size(then["size"]),
@@ -209,7 +217,12 @@ class StepBuilder:
             }
             chain.then(Verb.CREATE, provider, pool | wanted, records)
             # A guest sees the intent of the volume's create as the disk's serial number.
-            now = {**then, "access": {}, "attachments": (), "serial": self._steps[chain.tips[0]].intent}
+            serial = self._steps[chain.tips[0]].intent
+            if old is not None and now is not None:
+                old.tips = chain.tips
+                self._take_down(now, old)
+                chain.tips = old.tips
+            now = {**then, "access": {}, "attachments": (), "serial": serial}
         else:
             self._alter(now, then, chain, pool, provider, records)
         self._give_and_take(now, then, chain, pool, provider)
@@ -353,8 +366,8 @@ class _Chain:
         )
         self.tips = (number,)
 
-    def branch(self, tips: tuple[int, ...]) -> _Chain:
-        return _Chain(self._builder, self._address, tips, self._needs, self._protected)
+    def branch(self, tips: tuple[int, ...], address: InstanceAddress | None = None) -> _Chain:
+        return _Chain(self._builder, address or self._address, tips, self._needs, self._protected)
 
 
 def figures(attributes: Attributes) -> dict[str, int] | None:

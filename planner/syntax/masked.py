@@ -69,6 +69,7 @@ class MaskedText:
         items: where each argument or block at the top begins; each reaches up to where the next one begins.
         templates: by the offset at which they begin.
         unary: from the offset of a unary operator to those of the masked ones before it, the outermost first.
+        is_open: nothing is wrong but that it ends within brackets or a heredoc, so that further lines may complete it.
     """
 
     source: Source
@@ -77,3 +78,4 @@ class MaskedText:
     templates: dict[int, TemplateText]
     unary: dict[int, tuple[int, ...]]
     diagnostics: Diagnostics
+    is_open: bool

@@ -108,6 +108,7 @@ class _Scanner:
         self.resume_points: list[int] = []
         self.recoveries = 0
         self.continued_line = -1
+        self.is_open = False
 
     def scan(self, position: int) -> MaskedText:
         """Go through the text from `position`, and to its end."""
@@ -183,7 +184,8 @@ class _Scanner:
                     break
                 position = resumed
         self.mask(len(text), len(text), "")
-        return MaskedText(self.source, "".join(self.masked), self.items, self.templates, self.unary, self.diagnostics)
+        masked = "".join(self.masked)
+        return MaskedText(self.source, masked, self.items, self.templates, self.unary, self.diagnostics, self.is_open)
 
     def mask(self, start: int, end: int, replacement: str) -> None:
         """Write `replacement` for the text from `start` to `end`, and the text itself up to there."""
@@ -497,6 +499,7 @@ class _Scanner:
 
     def _unterminated_heredoc(self, start: int, position: int, marker: str) -> int:
         text = self.text
+        self.is_open |= not self.diagnostics.items
         introduced = text.find("\n", start)
         nearly = re.compile(rf"^[ \t]*({re.escape(marker)})\b", re.MULTILINE).search(text, introduced)
         end = nearly.end(1) if nearly is not None and self._may_recover() else len(text)
@@ -513,6 +516,7 @@ class _Scanner:
         frames = self.frames
         if not frames:
             return None
+        self.is_open |= not self.diagnostics.items
         sequence = next((frame for frame in frames if frame.template is not None), None)
         if sequence is not None and sequence.template is not None:
             template = sequence.template

@@ -119,7 +119,7 @@ def _resource_change(change: Change, pools: Pools) -> dict[str, Any]:
     before = None if change.before is None else shown(type, change.before)
     after = None if change.after is None else shown(type, change.after)
     what: dict[str, Any] = {
-        "actions": _ACTIONS[change.action],
+        "actions": ["create", "delete"] if change.create_first else _ACTIONS[change.action],
         "before": plain(before),
         "after": plain(after),
         "after_unknown": {} if after is None else unknown_mask(after),

@@ -38,6 +38,7 @@ _SYMBOLS = {
     Action.DELETE: ("  -", "destroy"),
     Action.FORGET: ("  .", "forget: no longer recorded, not destroyed"),
 }
+_CREATE_FIRST = ("+/-", "create a replacement and then destroy the old one")
 _BECOMES = {
     Action.CREATE: "will be created",
     Action.UPDATE: "will be updated in place",
@@ -83,11 +84,11 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True) -> str:
 
 
 def _legend(changes: Sequence[Change], style: Style) -> str:
-    used = {change.action for change in changes}
+    used = {(change.action, change.create_first) for change in changes}
     mark = _marks(style)
-    return "\n".join(
-        f"{mark[action](symbol)} {meaning}" for action, (symbol, meaning) in _SYMBOLS.items() if action in used
-    )
+    legend = [(action, symbol) for action, symbol in _SYMBOLS.items() if (action, False) in used]
+    legend += [(Action.REPLACE, _CREATE_FIRST)] if (Action.REPLACE, True) in used else []
+    return "\n".join(f"{mark[action](symbol)} {meaning}" for action, (symbol, meaning) in legend)
 
 
 # -- one change --
@@ -97,7 +98,7 @@ def _change(change: Change, plan: Plan, style: Style, show_steps: bool) -> str:
     becomes = _REPLACED_BECAUSE.get(change.reason, _BECOMES[change.action])
     lines = [f"  {style.bold(f'# {change.address} {becomes}')}"]
     lines.extend(f"  {style.dim(f'# ({reason})')}" for reason in _because(change))
-    symbol = _marks(style)[change.action](_SYMBOLS[change.action][0])
+    symbol = _marks(style)[change.action](_CREATE_FIRST[0] if change.create_first else _SYMBOLS[change.action][0])
     lines.append(f'{symbol} {change.address.type} "{change.address.name}" {{')
     drift = [_drift_text(item) for item in change.drift if item.path]
     lines.extend(f"      {style.warning('# changed outside:')} {text}" for text in drift)
@@ -167,6 +168,10 @@ def _because(change: Change) -> Iterable[str]:
             yield f"because {' and '.join(change.replace_paths)} cannot be changed in place"
         case "delete_because_no_resource_config":
             yield f"because {address.resource} is not in configuration"
+        case "delete_because_deposed" if change.action is Action.FORGET:
+            yield "its replacement was never made; only this second record of it goes"
+        case "delete_because_deposed":
+            yield "left over from a replacement"
         case "delete_because_no_module":
             yield f"because {module_text(address.module)} is not in configuration"
         case "forget_because_removed":
@@ -179,7 +184,7 @@ def _because(change: Change) -> Iterable[str]:
             yield f"because {address.resource} uses count or for_each now"
         case other:
             yield other.replace("_", " ")
-    if change.action is Action.FORGET and change.reason != "forget_because_removed":
+    if change.action is Action.FORGET and change.reason not in ("forget_because_removed", "delete_because_deposed"):
         gone = any(not item.path for item in change.drift)
         yield "it was deleted outside" if gone else "it stays where it is, with its data: on_destroy is retain"
     schema = RESOURCE_TYPES.get(address.type)

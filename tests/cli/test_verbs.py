@@ -248,6 +248,7 @@ def test_a_killed_apply_is_rolled_forward(small: Path) -> None:
                 "output",
                 "state",
                 "graph",
+                "console",
                 "providers",
                 "version",
             )
@@ -280,3 +281,62 @@ def test_a_state_that_another_process_holds_is_refused_naming_the_holder(small: 
         refused: Finished = lunform("apply", "-auto-approve", directory=small, code=1)
     assert str(os.getpid()) in refused.errors
     lunform("apply", "-auto-approve", directory=small)
+
+
+REPLACED_FIRST = """
+provider "sandbox" {}
+
+disk_offering "fast" {
+  min_iops   = 100
+  max_iops   = MAX
+  burst_iops = 2000
+}
+
+pool "a" {
+  provider = sandbox
+}
+
+host "kvm" {
+  provider = sandbox
+  address  = "192.0.2.11"
+}
+
+volume "db" {
+  offering = disk_offering.fast
+  size     = "10GiB"
+
+  attach {
+    host = host.kvm
+    vm   = "db-01"
+  }
+
+  lifecycle {
+    create_before_destroy = true
+    replace_triggered_by  = [disk_offering.fast]
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "point", ["create_async:before:1", "create_async:after:1", "detach:after:1", "delete_async:after:1"]
+)
+def test_a_replacement_that_is_killed_leaves_one_volume_in_the_end(tmp_path: Path, point: str) -> None:
+    import sqlite3
+
+    configuration = tmp_path / "main.lun.hcl"
+    configuration.write_text(REPLACED_FIRST.replace("MAX", "1000"))
+    lunform("apply", "-auto-approve", directory=tmp_path)
+    configuration.write_text(REPLACED_FIRST.replace("MAX", "1500"))
+    go = ("apply", "-auto-approve", "-allow-data-loss")
+    lunform(*go, directory=tmp_path, environment={"LUNFORM_SANDBOX_KILL": point}, code=-9)
+    lunform(*go, directory=tmp_path)
+    assert "No changes." in lunform("plan", directory=tmp_path).output
+    assert [line for line in lunform("state", "list", directory=tmp_path).output.split() if "volume" in line] == [
+        "volume.db"
+    ]
+    with sqlite3.connect(tmp_path / "sandbox.db") as array:
+        volumes = array.execute("SELECT max_iops FROM volume").fetchall()
+        disks = array.execute("SELECT vm FROM attachment").fetchall()
+    array.close()
+    assert (volumes, disks) == ([(1500,)], [("db-01",)])

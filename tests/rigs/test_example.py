@@ -11,10 +11,13 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from planner.sdk import AccessPath, Credentials
+from providers.tgt.provider import TgtArray
 from tests.command import Finished, lunform
 from tests.rigs.fixtures import Rig
 from tests.rigs.tgtd import log_in
@@ -69,11 +72,13 @@ def test_a_volume_from_a_directory_of_hcl_to_the_guest_and_back(rig: Rig, run: R
         file.seek(MARK_AT)
         assert file.read(20) == b"written by the guest"
 
-    # Strangers: the right name with a wrong secret, and another name with whatever secret.
-    account = chap_account(rig)
-    assert log_in(rig.portal, volume["iqn"], rig.initiator, account, "wrong-secret-123")
+    # Strangers: the granted name with a wrong secret or none, and another name with the right secret.
+    account = account_of(rig, volume)
+    known = (account.username, account.password)
+    assert log_in(rig.portal, volume["iqn"], rig.initiator, *known) == ""
+    assert log_in(rig.portal, volume["iqn"], rig.initiator, account.username, "wrong-secret-123")
     assert log_in(rig.portal, volume["iqn"], rig.initiator)
-    assert log_in(rig.portal, volume["iqn"], "iqn.2026-01.test.lunform:stranger", account, "wrong-secret-123")
+    assert log_in(rig.portal, volume["iqn"], "iqn.2026-01.test.lunform:stranger", *known)
 
     # The hypervisor holds the declared ceiling: it says so, and the guest feels it.
     assert iotune(rig)["total_iops_sec"] == str(CEILING)
@@ -98,19 +103,23 @@ def test_a_volume_from_a_directory_of_hcl_to_the_guest_and_back(rig: Rig, run: R
     assert disks_of(rig, inactive=True) == disks_of(rig, inactive=False) == []
     assert json.loads(run("state", "list", "-json").output) == []
 
-    secrets = (rig.chap_key.encode(),)
+    secrets = (rig.chap_key.encode(), account.password.encode())
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or not any(secret in path.read_bytes() for secret in secrets), path
 
 
-def recorded(run: Run, address: str) -> dict[str, str]:
-    values: dict[str, str] = json.loads(run("state", "show", address, "-json").output)["values"]
+def recorded(run: Run, address: str) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(run("state", "show", address, "-json").output)["values"]
     return values
 
 
-def chap_account(rig: Rig) -> str:
-    account: str = rig.box.adm("account", "show").stdout.split()[-1]
-    return account
+def account_of(rig: Rig, volume: dict[str, Any]) -> Credentials:
+    """The CHAP account that only granted hosts are given."""
+    account = rig.box.adm("account", "show").stdout.split()[-1]
+    path = AccessPath(volume["portal"], volume["iqn"], volume["lun"], account)
+    credentials = TgtArray(rig.box.settings()).credentials(volume["id"], path)
+    assert credentials is not None
+    return credentials
 
 
 def domain(rig: Rig, *flags: str) -> ElementTree.Element:
