@@ -16,6 +16,7 @@ from fractions import Fraction
 from planner.values.types import Number
 
 PRECISION = 512
+_FLOAT_PRECISION = 53
 
 _LARGEST_EXPONENT = 100_000
 """Beyond it a text is refused: Terraform goes further, but nobody means it and the digits would fill the memory."""
@@ -127,9 +128,12 @@ def from_float(number: float) -> Number:
     """
     if math.isnan(number):
         raise ValueError("not a number")
-    if math.isinf(number):
-        return number
-    parsed = parse_number(repr(number))
+    if math.isinf(number) or number == 0:
+        return number or 0
+    # Not repr(): for a power of two that sometimes has a digit more than Terraform shows.
+    numerator, denominator = abs(number).as_integer_ratio()
+    digits, exponent = _shortest_digits(numerator, denominator, _FLOAT_PRECISION)
+    parsed = parse_number(f"{'-' if number < 0 else ''}{digits}e{exponent}")
     assert parsed is not None
     return parsed
 
@@ -140,7 +144,7 @@ def number_text(number: Number) -> str:
         return str(number)
     if isinstance(number, float):
         return "+Inf" if number > 0 else "-Inf"
-    digits, exponent = _shortest_digits(abs(number.numerator), number.denominator)
+    digits, exponent = _shortest_digits(abs(number.numerator), number.denominator, PRECISION)
     if exponent >= 0:
         text = digits + "0" * exponent
     elif -exponent < len(digits):
@@ -191,16 +195,16 @@ def _divide_shifted(numerator: int, denominator: int, shift: int) -> tuple[int, 
     return *divmod(numerator, denominator), denominator
 
 
-def _shortest_digits(numerator: int, denominator: int) -> tuple[str, int]:
+def _shortest_digits(numerator: int, denominator: int, precision: int) -> tuple[str, int]:
     """
-    Digits and decimal exponent of the shortest decimal that is nearer to this number than to any other of 512 bits.
+    Digits and decimal exponent of the shortest decimal that is nearer to this number than to others of so many bits.
 
     A decimal of p digits will do when the one below or the one above the number lies within half a unit of its last
     binary place; if p digits will do then so will more, hence the bisection.
     """
     scale = denominator.bit_length() - 1
     top = numerator.bit_length() - 1 - scale
-    half = top - PRECISION + scale
+    half = top - precision + scale
     if half < 0:
         numerator, scale, half = numerator << -half, scale - half, 0
     margin = 1 << half
