@@ -48,7 +48,7 @@ if TYPE_CHECKING:  # a plan needs none of it, and is asked for more often than a
     from planner.planfile import SavedPlan
 
 WORK_DIRECTORY = ".lunform"
-"""What `init` makes: nothing in it is needed, it only saves time."""
+"""What `init` makes: fetched modules, and trees of unchanged files. It may be deleted; `init` makes it again."""
 
 
 @dataclass(frozen=True, slots=True)

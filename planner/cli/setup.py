@@ -68,7 +68,8 @@ def init_command(inputs: Inputs, terminal: Terminal) -> None:
     """
     Check the configuration, its providers and its state, and prepare the directory.
 
-    Safe to run again at any time. It makes .lunform/, which only saves time and may be deleted.
+    Fetches modules from git. Safe to run again at any time. It makes .lunform/, which may be deleted: init makes it
+    again.
 
     \b
     Example: lunform init
