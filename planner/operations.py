@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -27,7 +27,7 @@ from planner.errors import InvalidConfiguration, StateError, StateLocked
 from planner.evaluation.evaluator import Evaluated, Evaluator
 from planner.evaluation.functions.signature import Function
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
-from planner.events import Observer, ignore
+from planner.events import Observer, WaitingForLock, ignore
 from planner.planning.adoption import pools_of, read_data
 from planner.planning.builder import Changes, PlanRequest, build_plan
 from planner.planning.plan import Plan
@@ -260,7 +260,7 @@ def apply(
     from planner.planfile import refuse_stale
     from planner.state.lock import who
 
-    with store.lock(plan.operation, lock_timeout), closing(_providers(project)) as providers:
+    with _locked(store, plan.operation, lock_timeout, observer), closing(_providers(project)) as providers:
         snapshot = _settled(store, providers, observer)
         refuse_stale(plan, snapshot)
         if plan.is_empty:
@@ -288,7 +288,7 @@ def settle_interrupted(project: Project, store: StateStore, observer: Observer =
         StateLocked: somebody else holds the state; then that run may well be going on.
     """
     if store.read().in_doubt:
-        with store.lock("recover", timeout), closing(_providers(project)) as providers:
+        with _locked(store, "recover", timeout, observer), closing(_providers(project)) as providers:
             _settled(store, providers, observer)
 
 
@@ -337,6 +337,20 @@ def open_console(directory: Path, inputs: Inputs) -> Console:
 
 
 # -- pieces --
+
+
+@contextmanager
+def _locked(store: StateStore, operation: str, timeout: float, observer: Observer) -> Iterator[None]:
+    """Hold the state; who has to be waited for is told."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(store.lock(operation, 0.0))
+        except StateLocked as error:
+            if timeout <= 0:
+                raise
+            observer(WaitingForLock(error.holder, timeout))
+            held.enter_context(store.lock(operation, timeout))
+        yield
 
 
 def _evaluator(directory: Path, module: Module, given: Mapping[str, GivenValue], *, planning: bool) -> Evaluator:
