@@ -293,7 +293,7 @@ def test_a_state_that_another_process_holds_is_refused_naming_the_holder(small: 
         refused: Finished = lunform("apply", "-auto-approve", directory=small, code=1)
         waited = lunform("apply", "-auto-approve", "-lock-timeout=1s", directory=small, code=1)
     assert str(os.getpid()) in refused.errors
-    assert "Waiting up to 1s" in waited.output
+    assert "Waiting up to 1.0s" in waited.output
     lunform("apply", "-auto-approve", directory=small)
 
 
