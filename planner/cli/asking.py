@@ -12,7 +12,7 @@ from planner.cli.arguments import Planning
 from planner.cli.terminal import Terminal
 from planner.config.variables import FromCommandLine
 from planner.errors import LunformError
-from planner.planning.plan import Action, Plan
+from planner.planning.plan import Plan
 
 
 def load_project(inputs: operations.Inputs, planning: Planning, terminal: Terminal) -> operations.Project:
@@ -40,7 +40,7 @@ def approve(plan: Plan, auto_approve: bool, allow_data_loss: bool, can_ask: bool
     Raises:
         LunformError: it was declined, or there is nobody to ask.
     """
-    lost = sum(change.holds_data and change.action in (Action.DELETE, Action.REPLACE) for change in plan.changes)
+    lost = sum(change.loses_data for change in plan.changes)
     volumes = f"{lost} volume{'s' if lost > 1 else ''}"
     if lost and not allow_data_loss:
         if not can_ask:

@@ -50,6 +50,7 @@ class Change:
         revision: the recorded object's revision that the plan was made for; None when there was none.
         previous: the address that it was recorded under, where it moved.
         importing: the array's id of a volume that is taken over.
+        holds_data: deleting or replacing it loses a user's data.
         create_first: a replacement is made before the old one is destroyed.
         recorded_anew: `before` is not what is recorded, though nothing may change: it moved, is imported, or refers to
             what moved.
@@ -76,6 +77,11 @@ class Change:
     def is_empty(self) -> bool:
         """Nothing is to be done for it."""
         return self.action is Action.NO_OP and not self.recorded_anew
+
+    @property
+    def loses_data(self) -> bool:
+        """A user's data is gone when it is done."""
+        return self.holds_data and self.action in (Action.DELETE, Action.REPLACE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,11 +270,7 @@ def _output(name: str, output: OutputChange, style: Style) -> str:
 
 
 def _data_loss(changes: Sequence[Change], style: Style) -> str:
-    lost = [
-        (change, change.before)
-        for change in changes
-        if change.holds_data and change.action in (Action.DELETE, Action.REPLACE) and change.before is not None
-    ]
+    lost = [(change, change.before) for change in changes if change.loses_data and change.before is not None]
     if not lost:
         return ""
     rows = []
