@@ -224,7 +224,7 @@ def _assignment_json(assignment: Assignment) -> dict[str, Any]:
     held = assignment.enforcement
     return {
         "pool": assignment.pool,
-        "enforcement": [held.floor, held.ceiling, held.burst],
+        "enforcement": [held.floor, held.ceiling, held.burst, held.bandwidth],
         "reason": assignment.reason,
         "rejections": [[item.pool, item.filter, item.reason] for item in assignment.rejections],
     }

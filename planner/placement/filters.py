@@ -35,7 +35,7 @@ def enforcement(demand: Demand, candidate: Candidate) -> Enforcement:
     qos = demand.qos
     if qos is None:
         return Enforcement()
-    by_array = candidate.array.enforces
+    by_array = candidate.status.enforces
 
     def limit(figure: str) -> str:
         if figure in by_array:

@@ -80,6 +80,7 @@ class Enforcement:
     floor: str = ""
     ceiling: str = ""
     burst: str = ""
+    bandwidth: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ HOST = ResourceType(
         Argument("address", summary="The address that the storage sees it under."),
         Argument("initiator", summary="Its iSCSI initiator name."),
         Argument("zone", summary="Only pools of this zone, or of none, serve it."),
+        Argument("cluster", summary="Only pools of this cluster, or of none, serve it."),
         Argument("id", settable=False, summary="Its address in the configuration; what a reference to it stands for."),
     ),
 )

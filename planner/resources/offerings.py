@@ -1,4 +1,7 @@
-"""`disk_offering`: figures under a name, which volumes refer to. Only recorded; no system knows of it."""
+"""
+`disk_offering` and `compute_offering`: figures under a name, which volumes and VMs refer to. Only recorded; no system
+knows of them.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +14,34 @@ FIGURES = (
     Argument("burst_iops", NUMBER, "What it may do for a short while after it was idle."),
 )
 
+BANDWIDTH = Argument(
+    "max_bandwidth", summary='Bytes that it may move in a second: "400MiB/s". Left out: no limit.', unit=Unit.BANDWIDTH
+)
+TAGS = Argument("tags", SetType(STRING), "Only pools that have all of these tags.")
+ENFORCEMENT = Argument(
+    "qos_enforcement",
+    summary="Who may hold the figures; `storage`: the array alone; `best_effort`: warn when nobody can.",
+    choices=("any", "storage", "best_effort"),
+    default="any",
+)
+
 DISK_OFFERING = ResourceType(
     name="disk_offering",
     summary="Figures that many volumes share.",
     arguments=(
         Argument("size", summary="The size of every volume; left out, each volume gives its own.", unit=Unit.SIZE),
         *FIGURES,
+        BANDWIDTH,
         Argument("custom_iops", BOOL, "Volumes may give figures of their own.", default=False),
-        Argument("tags", SetType(STRING), "Only pools that have all of these tags."),
-        Argument(
-            "qos_enforcement",
-            summary="Who may hold the figures; `storage`: the array alone; `best_effort`: warn when nobody can.",
-            choices=("any", "storage", "best_effort"),
-            default="any",
-        ),
+        TAGS,
+        ENFORCEMENT,
         Argument(
             "provisioning",
             summary="Space is taken as it is written, or at once.",
             choices=("thin", "thick"),
             default="thin",
         ),
+        Argument("shareable", BOOL, "Several VMs may write to a volume at the same time.", default=False),
         Argument("id", settable=False, summary="Its address; what a reference to it stands for."),
     ),
     blocks=(
@@ -42,6 +53,29 @@ DISK_OFFERING = ResourceType(
                 Argument("burst", NUMBER, "Burst for each GiB of size.", required=True),
             ),
             "Figures that grow with the size, in place of the three fixed ones.",
+        ),
+    ),
+)
+
+COMPUTE_OFFERING = ResourceType(
+    name="compute_offering",
+    summary="What many VMs share: processors, memory, and the figures of their root disks.",
+    arguments=(
+        Argument("cpus", NUMBER, "Virtual processors.", required=True),
+        Argument("memory", summary="Memory of the VM.", unit=Unit.SIZE, required=True),
+        Argument("id", settable=False, summary="Its address; what a reference to it stands for."),
+    ),
+    blocks=(
+        NestedBlock(
+            "root_disk",
+            (
+                Argument("size", summary="Its size; left out, each VM gives its own.", unit=Unit.SIZE),
+                *FIGURES,
+                BANDWIDTH,
+                TAGS,
+                ENFORCEMENT,
+            ),
+            "What every root disk is made with: a volume of its own.",
         ),
     ),
 )

@@ -21,13 +21,19 @@ from planner.sdk.errors import (
 )
 from planner.sdk.hypervisor import (
     ActualAttachment,
+    ActualVm,
     Attach,
     Attachment,
+    CreateVm,
+    DeleteVm,
     Detach,
     HostInfo,
     HostSpec,
     HypervisorProvider,
+    SetPower,
     UpdateAttachment,
+    UpdateVm,
+    VmHosts,
 )
 from planner.sdk.provider import ProviderDefinition, Settings
 from planner.sdk.storage import (
@@ -46,13 +52,16 @@ from planner.sdk.storage import (
     PoolSpec,
     PoolStatus,
     Qos,
+    QosPolicies,
+    QosPolicy,
     Reply,
     ResizeVolume,
     RevokeAccess,
     StorageProvider,
+    UpdatePolicy,
     UpdateQos,
 )
-from planner.units import UnitError, format_size, parse_size
+from planner.units import UnitError, format_bandwidth, format_size, parse_bandwidth, parse_size
 from planner.values.types import BOOL, NUMBER, STRING, ListType, MapType, ObjectType, SetType, Type
 
 __all__ = [
@@ -61,6 +70,7 @@ __all__ = [
     "STRING",
     "AccessPath",
     "ActualAttachment",
+    "ActualVm",
     "ActualVolume",
     "Argument",
     "ArrayInfo",
@@ -68,8 +78,10 @@ __all__ = [
     "Attach",
     "Attachment",
     "Conflict",
+    "CreateVm",
     "CreateVolume",
     "Credentials",
+    "DeleteVm",
     "DeleteVolume",
     "Detach",
     "Done",
@@ -90,11 +102,14 @@ __all__ = [
     "ProviderDefinition",
     "ProviderError",
     "Qos",
+    "QosPolicies",
+    "QosPolicy",
     "Rejected",
     "Reply",
     "ResizeVolume",
     "Retryable",
     "RevokeAccess",
+    "SetPower",
     "SetType",
     "Settings",
     "StorageProvider",
@@ -103,7 +118,12 @@ __all__ = [
     "UnitError",
     "Unreachable",
     "UpdateAttachment",
+    "UpdatePolicy",
     "UpdateQos",
+    "UpdateVm",
+    "VmHosts",
+    "format_bandwidth",
     "format_size",
+    "parse_bandwidth",
     "parse_size",
 ]

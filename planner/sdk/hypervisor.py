@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from planner.sdk.storage import AccessPath, Credentials, Owner, Qos, Reply
 
@@ -24,7 +24,11 @@ class HostSpec:
 
 @dataclass(frozen=True, slots=True)
 class HostInfo:
-    """`identity` is the same for the same host; `enforces` which of "ceiling", "burst" it can hold per disk."""
+    """
+    Attributes:
+        identity: the same for the same host.
+        enforces: which of "ceiling", "burst", "bandwidth" it can hold for each disk.
+    """
 
     identity: str
     product: str
@@ -40,6 +44,8 @@ class Attach:
         device: "vda", ...; None lets the provider take the first free one.
         bus: "virtio", "scsi"; None for the provider's default.
         qos: what is left for the hypervisor to hold; None when the array holds all of it.
+        shareable: other VMs may have it at the same time.
+        boot: the VM starts from it.
     """
 
     host: HostSpec
@@ -53,6 +59,8 @@ class Attach:
     read_only: bool
     qos: Qos | None
     owner: Owner
+    shareable: bool = False
+    boot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,7 @@ class ActualAttachment:
     Attributes:
         intent: the intent of the attach that made it, or None for a foreign disk.
         size: bytes as the running VM sees it; None where the VM is not running.
-        qos: the ceiling and burst that the hypervisor holds (its floor is 0); None when it holds none.
+        qos: what the hypervisor holds (its floor is 0); None when it holds nothing.
     """
 
     vm: str
@@ -150,3 +158,90 @@ class HypervisorProvider(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CreateVm:
+    """A VM that is off and has no disk yet. `memory` is in bytes."""
+
+    host: HostSpec
+    name: str
+    cpus: int
+    memory: int
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateVm:
+    """Give a VM other figures. One that runs has them from its next start on."""
+
+    host: HostSpec
+    name: str
+    cpus: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetPower:
+    """
+    Start a VM, or end it: the guest is asked to shut down, and one that has not within the provider's deadline is
+    switched off.
+    """
+
+    host: HostSpec
+    name: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteVm:
+    """Only the VM: its disks' volumes stay. One that runs is switched off."""
+
+    host: HostSpec
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActualVm:
+    """
+    A VM as its host has it.
+
+    Attributes:
+        id: the host's own name for it, unique for ever.
+        cpus, memory: as its next start will have them; `memory` in bytes.
+        intent: the intent of the create that made it, or None for a foreign VM.
+        needs_restart: it runs with other figures than these.
+    """
+
+    id: str
+    name: str
+    cpus: int
+    memory: int
+    running: bool
+    intent: str | None
+    needs_restart: bool = False
+
+
+@runtime_checkable
+class VmHosts(Protocol):
+    """What a hypervisor provider does besides, when it can make VMs. The rules are those of `HypervisorProvider`."""
+
+    def list_vms(self, host: HostSpec) -> Iterable[ActualVm]:
+        """All VMs of the host, foreign ones too."""
+        ...
+
+    def create_vm(self, request: CreateVm) -> Reply[ActualVm]:
+        """
+        Define a VM. One that already carries the request's intent is answered, not made again.
+
+        Raises Conflict when another VM has the name.
+        """
+        ...
+
+    def update_vm(self, request: UpdateVm) -> Reply[ActualVm]: ...
+
+    def set_power(self, request: SetPower) -> Reply[ActualVm]: ...
+
+    def delete_vm(self, request: DeleteVm) -> Reply[None]:
+        """Done also when it is gone."""
+        ...

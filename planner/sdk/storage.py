@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
@@ -58,11 +58,18 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Qos:
-    """I/O operations per second: guaranteed, sustained, and for a short while. 0 in `min_iops` is no guarantee."""
+    """
+    What a volume or a disk may do. 0 stands for no guarantee in `min_iops`, and for no limit in the others.
+
+    Attributes:
+        min_iops, max_iops, burst_iops: I/O operations per second: guaranteed, sustained, and for a short while.
+        max_bandwidth: bytes per second.
+    """
 
     min_iops: int
     max_iops: int
     burst_iops: int
+    max_bandwidth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +91,12 @@ class ArrayInfo:
     Attributes:
         identity: the same for the same array, whatever address it is reached by.
         product: name and version, for people.
-        enforces: which of "floor", "ceiling", "burst" the array itself holds per volume.
-        supports: further abilities: "resize", "chap", "acl", "update_qos", "qos_policy", "undelete".
+        supports: abilities: "resize", "chap", "acl", "update_qos", "qos_policy" (see `QosPolicies`), "image" (a volume
+            made from one), "undelete".
     """
 
     identity: str
     product: str
-    enforces: frozenset[str]
     supports: frozenset[str]
     limits: ArrayLimits = ArrayLimits()
 
@@ -112,12 +118,14 @@ class PoolStatus:
         capacity, used: bytes; `used` is what volumes may grow to, not what is written.
         capacity_iops: the IOPS that the pool can hold as floors.
         floors: the sum of the floors of all its volumes.
+        enforces: which of "floor", "ceiling", "burst", "bandwidth" the array itself holds for each volume of the pool.
     """
 
     capacity: int | None
     used: int
     capacity_iops: int | None
     floors: int
+    enforces: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +148,7 @@ class ActualVolume:
         owner: None for a volume that is not marked as Lunform's.
         grants: names by which endpoints are let in: initiator names, or addresses where the array knows no names.
         chap_username: the account of its access paths: a grant whose answer was lost is made up from the listing.
+        policy: name of the policy that its figures come from.
     """
 
     id: str
@@ -152,10 +161,19 @@ class ActualVolume:
     owner: Owner | None
     grants: tuple[str, ...] = ()
     chap_username: str | None = None
+    policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CreateVolume:
+    """
+    Attributes:
+        source: the image that the volume begins with, as the array finds it; None for an empty volume. Only where the
+            array supports "image". A create is not answered before the image is in.
+        policy: the policy that it gets its figures from, which is made with `qos` where there is none of that name;
+            only where the array supports "qos_policy".
+    """
+
     pool: PoolSpec
     name: str
     size: int
@@ -163,6 +181,8 @@ class CreateVolume:
     owner: Owner
     thin: bool = True
     metadata: Mapping[str, str] = field(default_factory=dict)
+    source: str | None = None
+    policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +196,28 @@ class ResizeVolume:
 
 @dataclass(frozen=True, slots=True)
 class UpdateQos:
+    """`policy` as in `CreateVolume`; None takes the volume out of the policy that it is in."""
+
     pool: PoolSpec
     volume: str
     qos: Qos | None
+    policy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QosPolicy:
+    """Figures under a name, which many volumes of an array share."""
+
+    name: str
+    qos: Qos
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePolicy:
+    """Give a policy, and with it all volumes under it, these figures."""
+
+    name: str
+    qos: Qos
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,3 +320,14 @@ class StorageProvider(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class QosPolicies(Protocol):
+    """What a storage provider does besides, when its array supports "qos_policy"."""
+
+    def list_policies(self) -> Iterable[QosPolicy]: ...
+
+    def update_policy(self, request: UpdatePolicy) -> Reply[QosPolicy]:
+        """Raises Missing when there is no such policy."""
+        ...

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from planner.sdk import (
@@ -111,7 +112,6 @@ class SandboxArray:
         return ArrayInfo(
             identity=self._simulation.read("inspect", None, lambda _: self._identity),
             product=_PRODUCT,
-            enforces=self._settings.enforces,
             supports=frozenset({"resize", "update_qos", "acl"} | ({"chap"} if self._settings.chap_seed else set())),
             limits=ArrayLimits(
                 min_size=self._settings.size_granularity,
@@ -124,7 +124,8 @@ class SandboxArray:
         )
 
     def pool_status(self, pool: PoolSpec) -> PoolStatus:
-        return self._simulation.read("pool_status", pool, lambda connection: array.pool_status(connection, pool))
+        status = self._simulation.read("pool_status", pool, lambda connection: array.pool_status(connection, pool))
+        return replace(status, enforces=self._settings.enforces)
 
     def list_volumes(self, pool: PoolSpec) -> Iterable[ActualVolume]:
         return self._simulation.read(

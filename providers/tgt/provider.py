@@ -71,7 +71,6 @@ class TgtArray:
         return ArrayInfo(
             identity=f"tgt-{identity}",
             product=f"tgt {box['version']} on {self._link.place}",
-            enforces=frozenset(),
             supports=frozenset({"resize", "chap", "acl", "update_qos"}),
             limits=ArrayLimits(min_size=SECTOR, size_granularity=SECTOR),
         )

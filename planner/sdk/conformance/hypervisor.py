@@ -137,7 +137,7 @@ class HypervisorConformance:
         assert hypervisor.open().inspect(hypervisor.host).identity == identity
 
     def test_abilities_are_said_in_known_words(self, hypervisor: HostUnderTest) -> None:
-        assert hypervisor.provider.inspect(hypervisor.host).enforces <= {"ceiling", "burst"}
+        assert hypervisor.provider.inspect(hypervisor.host).enforces <= {"ceiling", "burst", "bandwidth"}
 
     # attach
 

@@ -15,12 +15,18 @@ from planner.placement.model import Candidate, Demand, Placement
 from planner.sdk.storage import ArrayInfo, PoolSpec, PoolStatus, Qos
 
 GIB = 1 << 30
-ARRAY = ArrayInfo("array", "test array", frozenset({"floor", "ceiling", "burst"}), frozenset())
+ARRAY = ArrayInfo("array", "test array", frozenset())
+ENFORCES = frozenset({"floor", "ceiling", "burst"})
 
 
 def candidate(name: str, *, size: int = 1000 * GIB, iops: int | None = 10_000, **more: object) -> Candidate:
-    status = PoolStatus(size, used=0, capacity_iops=iops, floors=0)
+    status = PoolStatus(size, used=0, capacity_iops=iops, floors=0, enforces=ENFORCES)
     return replace(Candidate(f"pool.{name}", PoolSpec(f"pool.{name}"), ARRAY, status), **more)  # type: ignore[arg-type]
+
+
+def holding(candidate: Candidate, *figures: str) -> Candidate:
+    """The pool of an array that holds just these figures."""
+    return replace(candidate, status=replace(candidate.status, enforces=frozenset(figures)))
 
 
 def demand(name: str, *, size: int = GIB, floor: int = 100, **more: object) -> Demand:
@@ -64,7 +70,7 @@ pools = st.lists(
                 enabled=row["enabled"],
                 zone=row["zone"],
             ),
-            status=PoolStatus(row["size"], row["taken"][0], row["iops"], row["taken"][1]),
+            status=PoolStatus(row["size"], row["taken"][0], row["iops"], row["taken"][1], ENFORCES),
         )
         for number, row in enumerate(rows)
     ]
@@ -165,14 +171,14 @@ def test_demands_do_not_each_see_the_same_headroom() -> None:
 
 
 def test_a_pool_that_is_over_committed_already_keeps_what_it_has() -> None:
-    full = replace(candidate("p", iops=1000), status=PoolStatus(1000 * GIB, 10 * GIB, 1000, floors=1500))
+    full = replace(candidate("p", iops=1000), status=PoolStatus(1000 * GIB, 10 * GIB, 1000, 1500, ENFORCES))
     kept = demand("a", floor=600, prior="pool.p", holds=(GIB, 600))
     assert place([kept], [full]).assignments[kept.address].pool == "pool.p"
 
 
 def test_a_volume_that_does_not_fit_its_pool_any_more_is_not_moved() -> None:
     grown = demand("a", size=80 * GIB, prior="pool.p", holds=(10 * GIB, 100))
-    small = replace(candidate("p", size=50 * GIB), status=PoolStatus(50 * GIB, 10 * GIB, 10_000, floors=100))
+    small = replace(candidate("p", size=50 * GIB), status=PoolStatus(50 * GIB, 10 * GIB, 10_000, 100, ENFORCES))
     (rejection,) = place([grown], [small, candidate("roomy")]).unplaced[grown.address]
     assert (rejection.pool, rejection.filter) == ("pool.p", "space")
     pinned = replace(grown, pin="pool.roomy")
@@ -191,8 +197,7 @@ def test_most_headroom_wins_and_ties_go_to_the_lower_name() -> None:
 
 
 def test_a_floor_on_a_pool_without_a_budget_is_held_by_nobody() -> None:
-    bare = ArrayInfo("array", "plain array", frozenset(), frozenset())
-    open_ended = replace(candidate("p", iops=None), array=bare)
+    open_ended = holding(candidate("p", iops=None))
     with_ceiling = demand("a", hypervisor_enforces=frozenset({"ceiling", "burst"}))
     (rejection,) = place([with_ceiling], [open_ended]).unplaced[with_ceiling.address]
     assert (rejection.filter, "floor" in rejection.reason) == ("qos", True)
@@ -202,7 +207,7 @@ def test_a_floor_on_a_pool_without_a_budget_is_held_by_nobody() -> None:
 
 
 def test_enforcement_by_storage_is_refused_where_the_array_does_not_hold_it() -> None:
-    bare = replace(candidate("p"), array=ArrayInfo("array", "plain array", frozenset({"ceiling"}), frozenset()))
+    bare = holding(candidate("p"), "ceiling")
     strict = demand("a", enforcement="storage")
     (rejection,) = place([strict], [bare]).unplaced[strict.address]
     assert rejection.filter == "qos"

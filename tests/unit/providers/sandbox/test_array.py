@@ -20,13 +20,16 @@ from planner.sdk import (
 GIB = 1 << 30
 
 
+ALL = frozenset({"floor", "ceiling", "burst"})
+
+
 def pool(**arguments: Any) -> PoolSpec:
     return PoolSpec("pool.fast", arguments)
 
 
 def test_pool_that_nobody_used_is_empty(site: Any) -> None:
-    assert site.array.pool_status(pool(size="10GiB", iops=1000)) == PoolStatus(10 * GIB, 0, 1000, 0)
-    assert site.array.pool_status(pool()) == PoolStatus(None, 0, None, 0)
+    assert site.array.pool_status(pool(size="10GiB", iops=1000)) == PoolStatus(10 * GIB, 0, 1000, 0, ALL)
+    assert site.array.pool_status(pool()) == PoolStatus(None, 0, None, 0, ALL)
     assert site.names() == []
 
 
@@ -74,11 +77,11 @@ def test_pool_made_smaller_than_its_volumes_takes_less_and_nothing_more(site: An
 def test_foreign_volumes_count(site: Any) -> None:
     site.create("ours")
     site.write("INSERT INTO volume (pool, name, size, min_iops) VALUES ('pool.fast', 'theirs', ?, 90)", 2 * GIB)
-    assert site.array.pool_status(pool()) == PoolStatus(None, 3 * GIB, None, 90)
+    assert site.array.pool_status(pool()) == PoolStatus(None, 3 * GIB, None, 90, ALL)
     with pytest.raises(Conflict):
         site.create("theirs")
     site.write("DELETE FROM volume WHERE name = 'theirs'")
-    assert site.array.pool_status(pool()) == PoolStatus(None, GIB, None, 0)
+    assert site.array.pool_status(pool()) == PoolStatus(None, GIB, None, 0, ALL)
 
 
 def test_pools_share_nothing_but_the_array(site: Any) -> None:
@@ -143,7 +146,8 @@ def test_qos_may_be_taken_off_again(site: Any) -> None:
 
 
 def test_abilities_follow_the_settings(open_site: Callable[..., Any]) -> None:
-    assert open_site(enforces=("ceiling",)).array.inspect().enforces == {"ceiling"}
+    site = open_site(enforces=("ceiling",))
+    assert site.array.pool_status(site.pool).enforces == {"ceiling"}
     assert "chap" not in open_site().array.inspect().supports
     assert "chap" in open_site(chap_seed="seed").array.inspect().supports
 
