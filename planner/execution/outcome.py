@@ -4,13 +4,14 @@ same fold, so that both leave the same record.
 
 A volume's recorded attributes:
 
-    id, name, size, min_iops, max_iops, burst_iops, pool, iqn, portal, lun     what the array answered
+    id, name, size, min_iops, max_iops, burst_iops, max_bandwidth,             what the array answered
+    pool, iqn, portal, lun
     intent                                                                     of its create
     serial                                                                     what guests see: the same 16 digits
     access         host address -> {portal, iqn, lun, chap_username,           one for each grant
                    address, initiator}
     attachments    ({host, vm, device, bus, read_only, serial, intent,         one for each attach, by host and VM
-                   qos {max_iops, burst_iops}, size in bytes}, ...)
+                   qos as in planning.current, size in bytes}, ...)
 
 and whatever a step's `records` sets, which has the last word: the plan knows how the user's figures are written.
 """
@@ -21,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar, assert_never
 
+from planner.planning.figures import figure_attributes, limits_of
 from planner.resources.catalog import RESOURCE_TYPES
 from planner.sdk.hypervisor import Attachment
 from planner.sdk.storage import AccessPath, ActualVolume, Qos
@@ -55,7 +57,7 @@ def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObje
         case Verb.RESIZE:
             given = {"size": format_size(_volume(result).size)}
         case Verb.UPDATE_QOS:
-            given = _figures(_volume(result).qos or qos(step.arguments))
+            given = figure_attributes(_volume(result).qos or qos(step.arguments))
         case Verb.GRANT:
             given = _granted(prior, step.arguments, result)
         case Verb.REVOKE:
@@ -102,7 +104,7 @@ def _prior(object: RecordedObject | None, step: Step) -> Attributes:
 def qos(arguments: Mapping[str, Any]) -> Qos | None:
     """The figures that a step asks for, from its `qos` argument."""
     figures = arguments["qos"]
-    return None if figures is None else Qos(figures["min_iops"], figures["max_iops"], figures["burst_iops"])
+    return None if figures is None else Qos(**figures)
 
 
 def attachment(attributes: Attributes, host: str, vm: str) -> Mapping[str, Any] | None:
@@ -120,7 +122,7 @@ def _created(step: Step, result: Any) -> dict[str, Any]:
         "id": volume.id,
         "name": volume.name,
         "size": format_size(volume.size),
-        **_figures(volume.qos or qos(step.arguments)),
+        **figure_attributes(volume.qos or qos(step.arguments)),
         "pool": step.arguments["pool"],
         "iqn": volume.iqn,
         "portal": volume.portal,
@@ -129,14 +131,6 @@ def _created(step: Step, result: Any) -> dict[str, Any]:
         "intent": step.intent,
         "access": {},
         "attachments": (),
-    }
-
-
-def _figures(figures: Qos | None) -> dict[str, Any]:
-    return {
-        "min_iops": figures.min_iops if figures else None,
-        "max_iops": figures.max_iops if figures else None,
-        "burst_iops": figures.burst_iops if figures else None,
     }
 
 
@@ -177,9 +171,7 @@ def _updated(prior: Attributes, arguments: Mapping[str, Any], result: Any) -> tu
 
 def _held(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What the hypervisor was told of the disk."""
-    asked = qos(arguments)
-    limits = None if asked is None else {"max_iops": asked.max_iops, "burst_iops": asked.burst_iops}
-    return {"qos": limits, "size": arguments["size"]}
+    return {"qos": limits_of(qos(arguments)), "size": arguments["size"]}
 
 
 def _others(prior: Attributes, arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

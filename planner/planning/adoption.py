@@ -9,9 +9,9 @@ from typing import Any
 from planner.addresses import InstanceAddress
 from planner.diagnostics import Diagnostics, SourceRange
 from planner.evaluation.resource_graph import ResourceInstance
+from planner.planning.figures import figure_attributes
 from planner.planning.refresh import Actual, PoolTarget
 from planner.resources.declared import pool_arguments
-from planner.resources.volume import FIGURE_NAMES
 from planner.sdk.storage import ActualVolume, PoolSpec
 from planner.state.model import Attributes, RecordedObject
 from planner.units import format_size
@@ -88,7 +88,7 @@ def _recorded(pool: str, volume: ActualVolume) -> dict[str, Any]:
         "pool": pool,
         "name": volume.name,
         "size": format_size(volume.size),
-        **_figures(volume),
+        **figure_attributes(volume.qos),
         "id": volume.id,
         "iqn": volume.iqn,
         "portal": volume.portal,
@@ -104,7 +104,7 @@ def _volume_values(volumes: Mapping[str, ActualVolume], name: str) -> dict[str, 
     for volume in volumes.values():
         if volume.name == name:
             served = {"iqn": volume.iqn, "portal": volume.portal, "lun": volume.lun}
-            return {"id": volume.id, "size": format_size(volume.size), **_figures(volume), **served}
+            return {"id": volume.id, "size": format_size(volume.size), **figure_attributes(volume.qos), **served}
     return None
 
 
@@ -117,7 +117,3 @@ def _pool_values(actual: Actual, pool: str) -> dict[str, Any]:
         "capacity_iops": status.capacity_iops,
         "floors": status.floors,
     }
-
-
-def _figures(volume: ActualVolume) -> dict[str, Any]:
-    return {name: getattr(volume.qos, name) if volume.qos else None for name in FIGURE_NAMES}

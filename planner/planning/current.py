@@ -6,7 +6,8 @@ A volume's record holds, besides its arguments and attributes, what was done for
     access       {host: {"portal", "iqn", "lun", "chap_username", "address", "initiator"}}
     attachments  ({"host", "vm", "device", "bus", "read_only", "serial", "intent", "qos", "size"}, ...)
 
-`qos` is what the hypervisor holds: {"max_iops", "burst_iops"}, or None; `size` is in bytes.
+`qos` is what the hypervisor holds: {"max_iops", "burst_iops", "max_bandwidth"} as far as it does, or None; `size` is in
+bytes.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from planner.planning.figures import figure_attributes, limits_of
 from planner.planning.plan import Drift
 from planner.planning.refresh import Actual
-from planner.resources.volume import FIGURE_NAMES
 from planner.sdk.hypervisor import ActualAttachment
-from planner.sdk.storage import ActualVolume, Qos
+from planner.sdk.storage import ActualVolume
 from planner.state.model import Attributes, RecordedObject
 from planner.units import format_size, parse_size
 
@@ -42,10 +43,10 @@ def current(object: RecordedObject, actual: Actual) -> Current:
     volume = reading.volumes.get(object.attributes["id"])
     if volume is None:
         return Current(None, (Drift("", "exists", "gone"),))
-    return _volume(object.attributes, volume, actual)
+    return _volume(object.attributes, volume, reading.status.enforces, actual)
 
 
-def _volume(recorded: Attributes, volume: ActualVolume, actual: Actual) -> Current:
+def _volume(recorded: Attributes, volume: ActualVolume, enforces: frozenset[str], actual: Actual) -> Current:
     drift: list[Drift] = []
     now: dict[str, Any] = dict(recorded)
 
@@ -55,9 +56,10 @@ def _volume(recorded: Attributes, volume: ActualVolume, actual: Actual) -> Curre
             now[name] = value
 
     see("size", format_size(volume.size))
-    if recorded.get("max_iops") is not None or volume.qos is not None:
-        for name in FIGURE_NAMES:
-            see(name, getattr(volume.qos, name) if volume.qos else None)
+    for name, value in figure_attributes(volume.qos).items():
+        # An array that does not hold bandwidths does not tell of them either.
+        if name != "max_bandwidth" or value is not None or "bandwidth" in enforces:
+            see(name, value)
     for name in ("iqn", "portal", "lun"):
         if (value := getattr(volume, name)) is not None:
             now[name] = value
@@ -93,18 +95,13 @@ def _attachments(recorded: Any, size: int, actual: Actual, drift: list[Drift]) -
 
 def _attachment(recorded: Attributes, disk: ActualAttachment, size: int, drift: list[Drift]) -> Attributes:
     now = dict(recorded, device=disk.device)
-    held = limits(disk.qos)
+    held = limits_of(disk.qos)
     if held != recorded.get("qos"):
         drift.append(Drift(f"limits of {recorded['vm']}'s {disk.device}", recorded.get("qos"), held))
         now["qos"] = held
     # A guest that sees the wrong size is told again; a guest that is down sees the right one when it starts.
     now["size"] = size if disk.size is None else disk.size
     return now
-
-
-def limits(qos: Qos | None) -> dict[str, int] | None:
-    """What a hypervisor holds, as it is recorded."""
-    return None if qos is None else {"max_iops": qos.max_iops, "burst_iops": qos.burst_iops}
 
 
 def held(attributes: Attributes) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """
-A volume's size and figures, from itself and its offering.
+A volume's size and figures: from itself and its offering, and as they are recorded.
 
-Figures are three or none: nothing is filled in silently.
+IOPS figures are three or none: nothing is filled in silently.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from planner.diagnostics import Diagnostics
 from planner.evaluation.resource_graph import ResourceInstance
 from planner.resources.volume import FIGURE_NAMES
 from planner.sdk.storage import Qos
-from planner.units import parse_size
+from planner.units import format_bandwidth, parse_bandwidth, parse_size
 from planner.values.marks import Unknown
 
 GIB = 1 << 30
@@ -63,13 +63,43 @@ def figures_of(
         else:
             figures = {f"{name}_iops": _scaled(value, size) for name, value in per_gib.items()}
     detail = detail or _wrong(figures)
+    bandwidth = offering.get("max_bandwidth")
+    if not detail and isinstance(bandwidth, Unknown):
+        detail = "max_bandwidth decides which pool can hold it, so it must be known when planning."
     if detail:
         where = min(given, key=FIGURE_NAMES.index) if given else "offering"
         _report("Invalid QoS figures", detail, instance, where, diagnostics)
         return None, False
-    if all(value is None for value in figures.values()):
-        return None, True
-    return Qos(figures["min_iops"], figures["max_iops"], figures["burst_iops"]), True
+    return qos_of({**figures, "max_bandwidth": bandwidth}), True
+
+
+def qos_of(attributes: Mapping[str, Any]) -> Qos | None:
+    """The figures in a volume's attributes, all of them known; None when it has none."""
+    low, high, burst = (attributes.get(name) or 0 for name in FIGURE_NAMES)
+    rate = attributes.get("max_bandwidth")
+    qos = Qos(low, high, burst, parse_bandwidth(rate) if rate else 0)
+    return None if qos == Qos(0, 0, 0) else qos
+
+
+def figure_attributes(qos: Qos | None) -> dict[str, Any]:
+    """Figures as a volume's attributes: None for each that there is not."""
+    with_iops = qos is not None and qos.max_iops > 0
+    return {name: getattr(qos, name) if with_iops else None for name in FIGURE_NAMES} | {
+        "max_bandwidth": format_bandwidth(qos.max_bandwidth) if qos and qos.max_bandwidth else None
+    }
+
+
+def limits_of(qos: Qos | None) -> dict[str, int] | None:
+    """What a hypervisor holds, as it is recorded: only those limits that there are; None for none."""
+    if qos is None:
+        return None
+    figures = {"max_iops": qos.max_iops, "burst_iops": qos.burst_iops, "max_bandwidth": qos.max_bandwidth}
+    return {name: value for name, value in figures.items() if value} or None
+
+
+def limits_qos(limits: Mapping[str, int] | None) -> Qos | None:
+    """Recorded limits as a hypervisor is told of them: it never holds a floor."""
+    return None if limits is None else Qos(min_iops=0, **{"max_iops": 0, "burst_iops": 0, **limits})
 
 
 def _wrong(figures: Mapping[str, Any]) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 from planner.addresses import InstanceAddress
 from planner.diagnostics import Diagnostics
 from planner.evaluation.resource_graph import ResourceInstance
-from planner.placement.model import Assignment, Demand
+from planner.placement.model import Assignment, Demand, Enforcement
 from planner.planning.current import held
-from planner.planning.figures import figures_of, size_of
+from planner.planning.figures import figure_attributes, figures_of, limits_of, size_of
 from planner.planning.refresh import Actual
-from planner.resources.volume import FIGURE_NAMES, visible
+from planner.resources.volume import visible
 from planner.sdk.storage import Qos
 from planner.state.model import Attributes
 from planner.units import format_size
@@ -137,11 +137,10 @@ def planned_attributes(goal: Goal, assignment: Assignment, now: Attributes | Non
         now: the volume that this one is made of; None when it is made anew.
     """
     wanted = goal.instance.attributes
-    figures = {name: getattr(goal.qos, name) if goal.qos else None for name in FIGURE_NAMES}
     return {
         **{name: wanted[name] for name in SETTLED},
         **{name: now[name] if now else UNKNOWN for name in ("id", "iqn", "portal", "lun", "serial")},
-        **figures,
+        **figure_attributes(goal.qos),
         "provisioning": now["provisioning"] if now else goal.offering["provisioning"],
         "size": format_size(goal.size),
         "pool": assignment.pool,
@@ -190,11 +189,6 @@ def _endpoint(host: Attributes) -> dict[str, Any]:
 
 
 def _attachment(block: Attributes, goal: Goal, assignment: Assignment, now: Attributes | None) -> dict[str, Any]:
-    limits = None
-    by = assignment.enforcement
-    if goal.qos is not None and by.ceiling == "hypervisor":
-        burst = goal.qos.burst_iops if by.burst == "hypervisor" else goal.qos.max_iops
-        limits = {"max_iops": goal.qos.max_iops, "burst_iops": burst}
     there = None
     for disk in now["attachments"] if now else ():
         if (disk["host"], disk["vm"]) == (block["host"], block["vm"]):
@@ -209,9 +203,17 @@ def _attachment(block: Attributes, goal: Goal, assignment: Assignment, now: Attr
         "bus": block["bus"],
         "read_only": block["read_only"],
         "serial": there["serial"] if there else UNKNOWN,
-        "qos": limits,
+        "qos": limits_of(_left_for_the_hypervisor(goal.qos, assignment.enforcement)),
         "size": goal.size,
     }
+
+
+def _left_for_the_hypervisor(qos: Qos | None, by: Enforcement) -> Qos | None:
+    if qos is None:
+        return None
+    ceiling = qos.max_iops if by.ceiling == "hypervisor" else 0
+    burst = qos.burst_iops if ceiling and by.burst == "hypervisor" else ceiling
+    return Qos(0, ceiling, burst, qos.max_bandwidth if by.bandwidth == "hypervisor" else 0)
 
 
 def _follow(

@@ -16,6 +16,9 @@ VOLUME_DATA = ResourceType(
         Argument("min_iops", NUMBER, settable=False, computed=True, summary="Its floor; null for none."),
         Argument("max_iops", NUMBER, settable=False, computed=True, summary="Its ceiling; null for none."),
         Argument("burst_iops", NUMBER, settable=False, computed=True, summary="Its burst; null for none."),
+        Argument(
+            "max_bandwidth", settable=False, computed=True, summary="Bytes that it may move in a second, or null."
+        ),
         Argument("iqn", settable=False, computed=True, summary="The iSCSI target that serves it."),
         Argument("portal", settable=False, computed=True, summary="`address:port` of the target."),
         Argument("lun", NUMBER, settable=False, computed=True, summary="Its LUN number on the target."),

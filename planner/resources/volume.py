@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from planner.resources.offerings import FIGURES
+from planner.resources.offerings import BANDWIDTH, FIGURES
 from planner.resources.schema import Argument, NestedBlock, ResourceType, Unit
 from planner.values.types import BOOL, NUMBER, STRING, MapType
 
 FIGURE_NAMES = tuple(argument.name for argument in FIGURES)
+LIMIT_NAMES = (*FIGURE_NAMES, BANDWIDTH.name)
 
 INTERNAL = frozenset({"access", "attachments", "intent"})
 """What a volume's record holds besides its schema: see `planner.planning.current`. Shown as its `attach` blocks."""
@@ -27,6 +28,9 @@ VOLUME = ResourceType(
             computed=True,
         ),
         *(replace(figure, computed=True) for figure in FIGURES),
+        replace(
+            BANDWIDTH, summary="Bytes that it may move in a second; null for no limit.", settable=False, computed=True
+        ),
         Argument(
             "pool",
             summary="The pool that it must be on; left out, the allocator chooses.",

@@ -14,8 +14,9 @@ Arguments by verb (plain data; sizes in bytes):
     update_attachment   host, host_spec, vm, size, qos
     detach              host, host_spec, vm
 
-`qos` is {min_iops, max_iops, burst_iops} or None. Order: create -> grant -> attach; detach -> revoke -> delete; the
-array grows before the hypervisor; what is taken away from one VM is taken away before it is given to another.
+`qos` is {min_iops, max_iops, burst_iops, max_bandwidth} or None. Order: create -> grant -> attach; detach -> revoke ->
+delete; the array grows before the hypervisor; what is taken away from one VM is taken away before it is given to
+another.
 """
 
 from __future__ import annotations
@@ -23,20 +24,23 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from planner.addresses import InstanceAddress, ProviderAddress, ResourceAddress
+from planner.placement.model import Assignment
+from planner.planning.figures import limits_qos, qos_of
 from planner.planning.plan import Action, Change
 from planner.resources.declared import host_arguments, pool_arguments
-from planner.resources.volume import FIGURE_NAMES
+from planner.resources.volume import LIMIT_NAMES
+from planner.sdk.storage import Qos
 from planner.state.model import DEPOSED, Attributes
 from planner.steps.graph import Step, StepGraph, Verb
 from planner.units import parse_size
 from planner.values.marks import Unknown
 
 NewIntent = Callable[[], str]
-_RECORDED = ("offering", "zone", "on_destroy", "metadata", "provisioning", "pool", "name", "size", *FIGURE_NAMES)
+_RECORDED = ("offering", "zone", "on_destroy", "metadata", "provisioning", "pool", "name", "size", *LIMIT_NAMES)
 
 
 def new_intent() -> str:
@@ -203,7 +207,7 @@ class StepBuilder:
             now = None
         if then is None:
             return
-        qos = figures(then)
+        qos = array_qos(then, change.assignment)
         pool = self._pool(then["pool"])
         provider = self._providers[then["pool"]]
         records = {name: then[name] for name in _RECORDED}
@@ -224,7 +228,7 @@ class StepBuilder:
                 chain.tips = old.tips
             now = {**then, "access": {}, "attachments": (), "serial": serial}
         else:
-            self._alter(now, then, chain, pool, provider, records)
+            self._alter(now, then, chain, pool, provider, records, array_qos(now, change.assignment), qos)
         self._give_and_take(now, then, chain, pool, provider)
 
     def _alter(
@@ -235,15 +239,17 @@ class StepBuilder:
         pool: dict[str, Any],
         provider: ProviderAddress,
         records: Attributes,
+        had: dict[str, int] | None,
+        gets: dict[str, int] | None,
     ) -> None:
         """Size, figures, and what is only recorded. The record changes with the last of these calls."""
         calls: list[tuple[Verb, dict[str, Any]]] = []
         if now["size"] != then["size"]:
             calls.append((Verb.RESIZE, {"size": parse_size(then["size"])}))
-        if figures(now) != figures(then):
-            calls.append((Verb.UPDATE_QOS, {"qos": figures(then)}))
+        if had != gets:
+            calls.append((Verb.UPDATE_QOS, {"qos": gets}))
         for number, (verb, wanted) in enumerate(calls, 1):
-            own = {"size": then["size"]} if verb is Verb.RESIZE else {name: then[name] for name in FIGURE_NAMES}
+            own = {"size": then["size"]} if verb is Verb.RESIZE else {name: then[name] for name in LIMIT_NAMES}
             chain.then(verb, provider, pool | wanted, records if number == len(calls) else own)
         if not calls and any(now.get(name) != then[name] for name in _RECORDED):
             chain.then(Verb.RECORD, provider, {}, records)
@@ -288,7 +294,7 @@ class StepBuilder:
         self, disk: Attributes, had: Attributes | None, serial: str, chain: _Chain, storage: ProviderAddress
     ) -> None:
         host = disk["host"]
-        wanted = {"vm": disk["vm"], "size": disk["size"], "qos": hypervisor_qos(disk["qos"])}
+        wanted = {"vm": disk["vm"], "size": disk["size"], "qos": disk_qos(disk["qos"])}
         if had is None:
             device = None if isinstance(disk["device"], Unknown) else disk["device"]
             wanted |= {"device": device, "bus": disk["bus"], "read_only": disk["read_only"]}
@@ -370,16 +376,21 @@ class _Chain:
         return _Chain(self._builder, address or self._address, tips, self._needs, self._protected)
 
 
-def figures(attributes: Attributes) -> dict[str, int] | None:
-    """A volume's three figures, or None when it has none."""
-    if attributes.get("max_iops") is None:
-        return None
-    return {name: attributes[name] for name in FIGURE_NAMES}
+def array_qos(attributes: Attributes, assignment: Assignment | None) -> dict[str, int] | None:
+    """
+    The figures that an array is told; None when there are none. The three of IOPS always: also an array that holds none
+    of them counts its floors. A bandwidth only where it is the array that holds it.
+    """
+    qos = qos_of(attributes)
+    if qos is not None and (assignment is None or assignment.enforcement.bandwidth != "storage"):
+        qos = replace(qos, max_bandwidth=0)
+    return None if qos is None or qos == Qos(0, 0, 0) else asdict(qos)
 
 
-def hypervisor_qos(limits: Mapping[str, int] | None) -> dict[str, int] | None:
-    """What the hypervisor is to hold, as three figures: it never holds a floor."""
-    return None if limits is None else {"min_iops": 0, **limits}
+def disk_qos(limits: Mapping[str, int] | None) -> dict[str, int] | None:
+    """What a hypervisor is told to hold."""
+    qos = limits_qos(limits)
+    return None if qos is None else asdict(qos)
 
 
 def host_name(host: str) -> str:

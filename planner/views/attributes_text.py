@@ -8,19 +8,19 @@ every VM and host that gets it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from planner.placement.model import Assignment
 from planner.resources.catalog import RESOURCE_TYPES
-from planner.resources.volume import FIGURE_NAMES, INTERNAL, attach_blocks
+from planner.resources.volume import FIGURE_NAMES, INTERNAL, LIMIT_NAMES, attach_blocks
 from planner.state.model import Attributes
-from planner.units import format_size
+from planner.units import format_bandwidth, format_size
 from planner.values.marks import Unknown
 from planner.views.style import Style
 from planner.views.values_text import KNOWN_AFTER_APPLY, Bare, difference, full, hidden, inline
 
-FIGURES = dict(zip(FIGURE_NAMES, ("floor", "ceiling", "burst"), strict=True))
+FIGURES = dict(zip(LIMIT_NAMES, ("floor", "ceiling", "burst", "bandwidth"), strict=True))
 """The attributes that are shown under another name."""
 
 _VOLUME_ORDER = ("pool", "size", *FIGURES.values(), "name", "offering", "zone", "on_destroy")
@@ -60,7 +60,7 @@ def values(type: str, attributes: Attributes) -> dict[str, Any]:
         if value is None or (type == "volume" and name in INTERNAL) or (type != "volume" and name == "id"):
             continue
         argument = arguments.get(name)
-        if name in FIGURES and type == "volume" and not isinstance(value, Unknown):
+        if name in FIGURE_NAMES and type == "volume" and not isinstance(value, Unknown):
             value = Bare(f"{value} IOPS")
         elif argument is not None and (argument.reference or argument.unit) and isinstance(value, str):
             value = Bare(value)
@@ -72,8 +72,7 @@ def values(type: str, attributes: Attributes) -> dict[str, Any]:
 
 def notes(assignment: Assignment) -> dict[str, str]:
     """What is said of a volume's pool and figures."""
-    held = assignment.enforcement
-    holders = {"floor": held.floor, "ceiling": held.ceiling, "burst": held.burst}
+    holders = asdict(assignment.enforcement)
     return {"pool": assignment.reason} | {name: _HOLDERS.get(holder, holder) for name, holder in holders.items()}
 
 
@@ -226,7 +225,11 @@ def _disk(attributes: Attributes, key: tuple[str, str | None]) -> Attributes | N
 
 
 def _limits(qos: Mapping[str, int] | None) -> str:
-    return "none" if qos is None else f"{qos['max_iops']}/{qos['burst_iops']} IOPS"
+    if qos is None:
+        return "none"
+    iops = f"{qos['max_iops']}/{qos['burst_iops']} IOPS" if "max_iops" in qos else ""
+    rate = format_bandwidth(qos["max_bandwidth"]) if "max_bandwidth" in qos else ""
+    return " and ".join(filter(None, (iops, rate)))
 
 
 def _word(value: Any) -> str:

@@ -8,11 +8,13 @@ sensitive is in it: such values are null, and marked in `before_sensitive` and `
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from planner.addresses import InstanceAddress, ProviderAddress
+from planner.placement.model import Enforcement
 from planner.planning.plan import Action, Change, OutputChange, Plan
-from planner.resources.volume import FIGURE_NAMES
+from planner.resources.volume import LIMIT_NAMES
 from planner.state.model import Attributes, OutputValue
 from planner.steps.graph import Step
 from planner.values.marks import Sensitive, Unknown
@@ -183,11 +185,13 @@ def _output_value(output: OutputValue | None) -> Any:
 def _qos(change: Change) -> dict[str, Any]:
     """For each figure how much, and who holds it: "storage", "hypervisor", "reserved", "none"; null for none asked."""
     attributes = change.after or {}
-    held = change.assignment.enforcement if change.assignment else None
-    holders = (held.floor, held.ceiling, held.burst) if held else ("", "", "")
+    holders = asdict(change.assignment.enforcement if change.assignment else Enforcement())
     return {
-        figure: {"iops": plain(attributes.get(name)), "enforced_by": holder or None}
-        for figure, name, holder in zip(("floor", "ceiling", "burst"), FIGURE_NAMES, holders, strict=True)
+        figure: {
+            "bandwidth" if figure == "bandwidth" else "iops": plain(attributes.get(name)),
+            "enforced_by": by or None,
+        }
+        for (figure, by), name in zip(holders.items(), LIMIT_NAMES, strict=True)
     }
 
 

@@ -43,6 +43,7 @@ ATTRIBUTES: dict[str, Any] = {
     "name": "db-wal",
     "size": "1GiB",
     **FIGURES,
+    "max_bandwidth": None,
     "pool": POOL,
     "iqn": PATH.iqn,
     "portal": PATH.portal,
@@ -71,8 +72,8 @@ def test_a_create_records_what_the_array_answered() -> None:
         pytest.param(Steps().resize(3 * GIB), replace(MADE, size=4 * GIB), {"size": "4GiB"}, id="the-size-it-got"),
         pytest.param(
             Steps().update_qos(),
-            replace(MADE, qos=Qos(1, 2, 3)),
-            {"min_iops": 1, "max_iops": 2, "burst_iops": 3},
+            replace(MADE, qos=Qos(1, 2, 3, 4096)),
+            {"min_iops": 1, "max_iops": 2, "burst_iops": 3, "max_bandwidth": "4KiB/s"},
             id="the-figures-it-got",
         ),
         pytest.param(

@@ -49,6 +49,7 @@ def wanted(
         "min_iops": 5000,
         "max_iops": 10000,
         "burst_iops": 15000,
+        "max_bandwidth": None,
         "provisioning": "thin",
         "size": size,
         "pool": pool,
