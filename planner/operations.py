@@ -33,7 +33,7 @@ from planner.planning.builder import Changes, PlanRequest, build_plan
 from planner.planning.plan import Plan
 from planner.planning.refresh import refresh
 from planner.plugins import OpenProviders, open_store, provider_definition
-from planner.resources.volume import visible
+from planner.resources.catalog import shown
 from planner.state.model import Attributes, OutputValue, RecordedObject, Run, Snapshot
 from planner.state.store import StateStore
 from planner.steps.builder import StepBuilder
@@ -447,7 +447,7 @@ def _recorded(objects: Mapping[InstanceAddress, RecordedObject], instance: Resou
     object = objects.get(instance.address)
     if object is None:
         return UNKNOWN
-    return visible(object.attributes) if instance.type.provisioned else object.attributes
+    return shown(instance.type.name, object.attributes)
 
 
 def _new_run() -> str:

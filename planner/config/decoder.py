@@ -458,7 +458,7 @@ class _Decoder:
         if target.type != "volume":
             self.diagnostics.error(
                 "Unsupported import",
-                f"Only volumes are imported; a {target.type} is only recorded, so its block is enough.",
+                f"Only volumes are imported, and {target} is a {target.type}.",
                 block.header_range,
             )
             return

@@ -220,7 +220,7 @@ class _Run:
 
     def evaluate(self) -> Evaluated:
         for node in self.program.order:
-            reuse = self.before is not None and node not in self.program.after_volumes
+            reuse = self.before is not None and node not in self.program.after_provisioned
             for path in self.paths.get(node.module, ()):
                 if reuse and self.before is not None:
                     self._reuse(node, path, self.before)

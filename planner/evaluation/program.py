@@ -94,14 +94,14 @@ class Program:
     """
     Attributes:
         order: all nodes, each after what it needs; empty where there is a cycle.
-        after_volumes: the nodes whose values depend on volumes, directly or not.
+        after_provisioned: the nodes whose values depend on volumes or VMs, directly or not.
         needs: the resources that each resource's node refers to, also by way of locals, variables and outputs.
         diagnostics: mistakes that need no values to be seen: unknown names, unknown arguments, cycles.
     """
 
     modules: dict[StaticPath, Module] = field(default_factory=dict)
     order: list[Node] = field(default_factory=list)
-    after_volumes: set[Node] = field(default_factory=set)
+    after_provisioned: set[Node] = field(default_factory=set)
     expressions: dict[Node, Compiled] = field(default_factory=dict)
     resources: dict[Node, CompiledResource] = field(default_factory=dict)
     calls: dict[Node, CompiledCall] = field(default_factory=dict)
@@ -152,7 +152,9 @@ class _Builder:
         except CycleError as error:
             self._report_cycle(error)
             return program
-        program.after_volumes = self.graph.downstream(node for node in program.order if node.kind == "volume")
+        program.after_provisioned = self.graph.downstream(
+            node for node in program.order if (type := RESOURCE_TYPES.get(node.kind)) and type.provisioned
+        )
         self._find_needs()
         return program
 
@@ -365,7 +367,7 @@ class _ModuleBuilder:
             self.diagnostics.error(
                 "Unsupported argument",
                 f"{owner} is only recorded, so there is nothing to ignore or to replace; ignore_changes and"
-                " replace_triggered_by are for volumes.",
+                " replace_triggered_by are for volumes and VMs.",
                 resource.range,
             )
             return

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, assert_never
+from typing import Any
 
 from planner.addresses import ProviderAddress, parse_provider
 from planner.execution.outcome import attachment, qos
 from planner.sdk.errors import Missing, Rejected
-from planner.sdk.hypervisor import Attach, Detach, HostSpec, UpdateAttachment
+from planner.sdk.hypervisor import (
+    Attach,
+    CreateVm,
+    DeleteVm,
+    Detach,
+    HostSpec,
+    SetPower,
+    UpdateAttachment,
+    UpdateVm,
+    VmHosts,
+)
 from planner.sdk.provider import Providers
 from planner.sdk.storage import (
     AccessPath,
@@ -28,10 +38,13 @@ from planner.sdk.storage import (
 from planner.state.model import RecordedObject
 from planner.steps.graph import Step, Verb
 
-HYPERVISOR_VERBS = frozenset({Verb.ATTACH, Verb.UPDATE_ATTACHMENT, Verb.DETACH})
+_DISK_VERBS = frozenset({Verb.ATTACH, Verb.UPDATE_ATTACHMENT, Verb.DETACH})
+_VM_VERBS = frozenset({Verb.CREATE_VM, Verb.UPDATE_VM, Verb.SET_POWER, Verb.DELETE_VM})
+
+HYPERVISOR_VERBS = _DISK_VERBS | _VM_VERBS
 """The verbs whose provider is a hypervisor; that of the others is an array."""
 
-_GONE_IS_DONE = frozenset({Verb.DELETE, Verb.REVOKE, Verb.DETACH})
+_GONE_IS_DONE = frozenset({Verb.DELETE, Verb.REVOKE, Verb.DETACH, Verb.DELETE_VM})
 
 
 def call(step: Step, recorded: RecordedObject | None, lineage: str, providers: Providers) -> Reply[Any]:
@@ -41,8 +54,10 @@ def call(step: Step, recorded: RecordedObject | None, lineage: str, providers: P
     Raises ProviderError; Rejected also when the record lacks what the request needs.
     """
     try:
-        if step.verb in HYPERVISOR_VERBS:
-            return _call_hypervisor(step, recorded, lineage, providers)
+        if step.verb in _DISK_VERBS:
+            return _call_for_disk(step, recorded, lineage, providers)
+        if step.verb in _VM_VERBS:
+            return _call_for_vm(step, lineage, vm_hosts(step, providers))
         return _call_storage(step, recorded, lineage, providers.storage(provider_of(step)))
     except Missing:
         if step.verb in _GONE_IS_DONE:
@@ -96,6 +111,7 @@ def _call_storage(step: Step, recorded: RecordedObject | None, lineage: str, sto
                     owner=Owner(lineage, str(step.address), step.intent),
                     thin=arguments["thin"],
                     metadata=arguments["metadata"],
+                    source=arguments.get("source"),
                 )
             )
         case Verb.RESIZE:
@@ -108,13 +124,11 @@ def _call_storage(step: Step, recorded: RecordedObject | None, lineage: str, sto
             return storage.revoke_access(RevokeAccess(pool, _volume(recorded, step), endpoint(step)))
         case Verb.DELETE:
             return storage.delete_async(DeleteVolume(pool, _volume(recorded, step), arguments["purge"]))
-        case Verb.ATTACH | Verb.UPDATE_ATTACHMENT | Verb.DETACH | Verb.RECORD | Verb.FORGET | Verb.JOIN:
-            raise AssertionError(f"{step.verb} is no call to an array")
         case _:
-            assert_never(step.verb)
+            raise AssertionError(f"{step.verb} is no call to an array")
 
 
-def _call_hypervisor(step: Step, recorded: RecordedObject | None, lineage: str, providers: Providers) -> Reply[Any]:
+def _call_for_disk(step: Step, recorded: RecordedObject | None, lineage: str, providers: Providers) -> Reply[Any]:
     hypervisor, host, arguments = providers.hypervisor(provider_of(step)), host_spec(step), step.arguments
     path = _path(recorded, step)
     if step.verb is Verb.ATTACH:
@@ -130,6 +144,8 @@ def _call_hypervisor(step: Step, recorded: RecordedObject | None, lineage: str, 
             read_only=arguments["read_only"],
             qos=qos(arguments),
             owner=Owner(lineage, str(step.address), step.intent),
+            shareable=arguments.get("shareable", False),
+            boot=arguments.get("boot", False),
         )
         storage = providers.storage(parse_provider(arguments["storage_provider"]))
         return hypervisor.attach(request, storage.credentials(request.volume, path))
@@ -139,6 +155,33 @@ def _call_hypervisor(step: Step, recorded: RecordedObject | None, lineage: str, 
     return hypervisor.update_attachment(
         UpdateAttachment(host, arguments["vm"], disk["device"], disk["serial"], path, arguments["size"], qos(arguments))
     )
+
+
+def vm_hosts(step: Step, providers: Providers) -> VmHosts:
+    """
+    Raises:
+        Rejected: the hosts' provider makes no VMs.
+    """
+    hypervisor = providers.hypervisor(provider_of(step))
+    if not isinstance(hypervisor, VmHosts):
+        raise Rejected(f"{step.address}: {step.provider} makes no VMs", "It only attaches disks to VMs that are there.")
+    return hypervisor
+
+
+def _call_for_vm(step: Step, lineage: str, hosts: VmHosts) -> Reply[Any]:
+    host, name, arguments = host_spec(step), step.arguments["vm"], step.arguments
+    match step.verb:
+        case Verb.CREATE_VM:
+            owner = Owner(lineage, str(step.address), step.intent)
+            return hosts.create_vm(CreateVm(host, name, arguments["cpus"], arguments["memory"], owner))
+        case Verb.UPDATE_VM:
+            return hosts.update_vm(UpdateVm(host, name, arguments["cpus"], arguments["memory"]))
+        case Verb.SET_POWER:
+            return hosts.set_power(SetPower(host, name, arguments["on"]))
+        case Verb.DELETE_VM:
+            return hosts.delete_vm(DeleteVm(host, name))
+        case _:
+            raise AssertionError(f"{step.verb} is no call about a VM")
 
 
 def _volume(recorded: RecordedObject | None, step: Step) -> str:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from planner.addresses import ProviderAddress
-from planner.execution.calls import endpoint, host_spec, pool_spec, provider_of
+from planner.execution.calls import endpoint, host_spec, pool_spec, provider_of, vm_hosts
 from planner.execution.outcome import attachment, qos
 from planner.sdk.errors import Missing
-from planner.sdk.hypervisor import ActualAttachment, Attachment
+from planner.sdk.hypervisor import ActualAttachment, ActualVm, Attachment
 from planner.sdk.provider import Providers
 from planner.sdk.storage import AccessPath, ActualVolume, Done
 from planner.state.model import RecordedObject
@@ -46,6 +46,7 @@ class Actual:
         self._providers = providers
         self._volumes: dict[tuple[ProviderAddress, str], _Volumes | None] = {}
         self._disks: dict[tuple[ProviderAddress, str], _Disks | None] = {}
+        self._vms: dict[tuple[ProviderAddress, str], Mapping[str, ActualVm] | None] = {}
 
     def effect(self, step: Step, recorded: RecordedObject | None) -> Done[Any] | None:
         """
@@ -69,6 +70,8 @@ class Actual:
                 if volumes is None:
                     return None
                 return _volume_effect(step, volumes.by_id.get(recorded.attributes["id"]))
+            case Verb.CREATE_VM | Verb.UPDATE_VM | Verb.SET_POWER | Verb.DELETE_VM:
+                return _vm_effect(step, recorded, self._vms_of(step))
             case Verb.RECORD | Verb.FORGET | Verb.JOIN:
                 return None  # the record is all they change, and an unrecorded outcome did not change it
             case _:
@@ -90,6 +93,17 @@ class Actual:
                 )
         return self._volumes[key]
 
+    def _vms_of(self, step: Step) -> Mapping[str, ActualVm] | None:
+        """The VMs of the step's host, by id; None when there is no such host."""
+        host = host_spec(step)
+        key = (provider_of(step), host.address)
+        if key not in self._vms:
+            try:
+                self._vms[key] = {vm.id: vm for vm in vm_hosts(step, self._providers).list_vms(host)}
+            except Missing:
+                self._vms[key] = None
+        return self._vms[key]
+
     def _disks_of(self, step: Step) -> _Disks | None:
         """The disks of the step's host; None when there is no such host."""
         provider, host = provider_of(step), host_spec(step)
@@ -105,6 +119,26 @@ class Actual:
                     by_serial={(disk.vm, disk.serial): disk for disk in listed},
                 )
         return self._disks[key]
+
+
+def _vm_effect(step: Step, recorded: RecordedObject | None, vms: Mapping[str, ActualVm] | None) -> Done[Any] | None:
+    if vms is None:
+        return None
+    if step.verb is Verb.CREATE_VM:
+        made = next((vm for vm in vms.values() if vm.intent == step.intent), None)
+        return None if made is None else Done(made)
+    vm = vms.get(recorded.attributes["id"]) if recorded else None
+    if vm is None:
+        return Done(None) if step.verb is Verb.DELETE_VM else None
+    arguments = step.arguments
+    match step.verb:
+        case Verb.UPDATE_VM:
+            is_there = (vm.cpus, vm.memory) == (arguments["cpus"], arguments["memory"])
+        case Verb.SET_POWER:
+            is_there = vm.running == arguments["on"]
+        case _:
+            is_there = False
+    return Done(vm) if is_there else None
 
 
 def _volume_effect(step: Step, volume: ActualVolume | None) -> Done[Any] | None:

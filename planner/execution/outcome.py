@@ -13,6 +13,11 @@ A volume's recorded attributes:
     attachments    ({host, vm, device, bus, read_only, serial, intent,         one for each attach, by host and VM
                    qos as in planning.current, size in bytes}, ...)
 
+A vm's:
+
+    id, name, host, cpus, memory, intent       what the host answered
+    power                                      once it was set
+
 and whatever a step's `records` sets, which has the last word: the plan knows how the user's figures are written.
 """
 
@@ -23,8 +28,8 @@ from dataclasses import replace
 from typing import Any, TypeVar, assert_never
 
 from planner.planning.figures import figure_attributes, limits_of
-from planner.resources.catalog import RESOURCE_TYPES
-from planner.sdk.hypervisor import Attachment
+from planner.resources.catalog import OBJECT_TYPES
+from planner.sdk.hypervisor import ActualVm, Attachment
 from planner.sdk.storage import AccessPath, ActualVolume, Qos
 from planner.state.model import Attributes, Outcome, RecordedObject
 from planner.steps.graph import Step, Verb
@@ -32,7 +37,8 @@ from planner.units import format_size
 
 T = TypeVar("T")
 
-_TAKING_APART = frozenset({Verb.DETACH, Verb.REVOKE, Verb.DELETE})
+_TAKING_APART = frozenset({Verb.DETACH, Verb.REVOKE, Verb.DELETE, Verb.SET_POWER, Verb.DELETE_VM})
+_MAKING = frozenset({Verb.CREATE, Verb.CREATE_VM})
 
 
 def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObject | None:
@@ -44,11 +50,11 @@ def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObje
 
     Args:
         object: as recorded before; its revision is kept, since the store sets it.
-        result: what the provider's reply held: ActualVolume, AccessPath, Attachment or None, as the verb has it.
+        result: what the provider's reply held: ActualVolume, AccessPath, Attachment, ActualVm or None, by the verb.
     """
     prior = _prior(object, step)
     match step.verb:
-        case Verb.DELETE | Verb.FORGET:
+        case Verb.DELETE | Verb.DELETE_VM | Verb.FORGET:
             return None
         case Verb.JOIN:
             return object
@@ -68,6 +74,12 @@ def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObje
             given = {"attachments": _updated(prior, step.arguments, result)}
         case Verb.DETACH:
             given = {"attachments": _others(prior, step.arguments)}
+        case Verb.CREATE_VM:
+            given = _vm_figures(result) | {"host": step.arguments["host"], "intent": step.intent}
+        case Verb.UPDATE_VM:
+            given = _vm_figures(result)
+        case Verb.SET_POWER:
+            given = {"power": "on" if _checked(result, ActualVm).running else "off"}
         case Verb.RECORD:
             given = {}
         case _:
@@ -79,7 +91,7 @@ def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObje
         return replace(object, attributes=attributes)
     return replace(
         object,
-        provider=step.provider if step.verb in (Verb.CREATE, Verb.RECORD) else object.provider,
+        provider=step.provider if step.verb in _MAKING | {Verb.RECORD} else object.provider,
         attributes=attributes,
         dependencies=step.dependencies,
         protected=step.protected,
@@ -94,9 +106,9 @@ def done(run: str, step: Step, before: RecordedObject | None, after: RecordedObj
 
 def _prior(object: RecordedObject | None, step: Step) -> Attributes:
     """What stays recorded unless the step sets it: nothing when it makes the object, or all that is known of it."""
-    if object is None or step.verb is Verb.CREATE:
+    if object is None or step.verb in _MAKING:
         return {}
-    if step.verb is Verb.RECORD and not RESOURCE_TYPES[step.address.type].provisioned:
+    if step.verb is Verb.RECORD and not OBJECT_TYPES[step.address.type].provisioned:
         return {}  # so that the arguments of a provider that it had before go
     return object.attributes
 
@@ -132,6 +144,11 @@ def _created(step: Step, result: Any) -> dict[str, Any]:
         "access": {},
         "attachments": (),
     }
+
+
+def _vm_figures(result: Any) -> dict[str, Any]:
+    vm = _checked(result, ActualVm)
+    return {"id": vm.id, "name": vm.name, "cpus": vm.cpus, "memory": format_size(vm.memory)}
 
 
 def _granted(prior: Attributes, arguments: Mapping[str, Any], result: Any) -> dict[str, Any]:

@@ -137,8 +137,14 @@ def _participle(step: Step) -> str:
             return f"changed on {arguments['vm']}"
         case Verb.DETACH:
             return f"detached from {arguments['vm']} on {arguments['host']}"
-        case Verb.DELETE:
+        case Verb.DELETE | Verb.DELETE_VM:
             return "deleted"
+        case Verb.CREATE_VM:
+            return "created"
+        case Verb.UPDATE_VM:
+            return "given its new processors and memory"
+        case Verb.SET_POWER:
+            return "started" if arguments["on"] else "shut down"
         case Verb.RECORD | Verb.FORGET | Verb.JOIN:
             return "recorded"
         case _:

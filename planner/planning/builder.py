@@ -22,7 +22,7 @@ from planner.evaluation.program import StaticPath
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer
 from planner.placement.allocator import place
-from planner.placement.model import Assignment, Placement
+from planner.placement.model import Placement
 from planner.planning.adoption import find_import, read_data
 from planner.planning.comparison import Verdict, compare_recorded, compare_volume
 from planner.planning.current import Current, current
@@ -32,8 +32,11 @@ from planner.planning.placing import candidates, report
 from planner.planning.plan import Action, Change, OutputChange, Plan
 from planner.planning.refresh import Actual, HostTarget, PoolTarget, refresh
 from planner.planning.removal import Removals, in_order
+from planner.planning.vms import check_offering, compare_vm, refuse_unknown, root_disk_of, with_name
+from planner.resources.catalog import shown
 from planner.resources.declared import host_arguments, pool_arguments
-from planner.resources.volume import visible
+from planner.resources.vm import VM, VOLUME_TYPES, root_disk_address
+from planner.resources.volume import VOLUME
 from planner.sdk.hypervisor import HostSpec
 from planner.sdk.provider import Providers
 from planner.sdk.storage import PoolSpec
@@ -112,6 +115,8 @@ class _Planning:
     paths: Mapping[StaticPath, tuple[ModulePath, ...]] = field(default_factory=dict)
     imports: dict[InstanceAddress, str] = field(default_factory=dict)
     data: dict[str, Attributes] = field(default_factory=dict)
+    root_disks: dict[InstanceAddress, ResourceInstance] = field(default_factory=dict)
+    remade_vms: set[tuple[str, str]] = field(default_factory=set)
 
     def build(self, open_providers: Callable[[ResourceGraph], Providers]) -> tuple[Plan | None, Diagnostics]:
         self.diagnostics.extend(self.evaluator.diagnostics)
@@ -153,7 +158,7 @@ class _Planning:
                 return None, self.diagnostics
             second = self.evaluator.evaluate(self._plan_instance, first)
             self.diagnostics.extend(second.diagnostics)
-            instances, variables = second.graph.instances, second.graph.variables
+            instances, variables = self._with_root_disks(second.graph.instances), second.graph.variables
             outputs = self._outputs(second.graph)
         if self.diagnostics.has_errors:
             return None, self.diagnostics
@@ -170,9 +175,11 @@ class _Planning:
         if instance.is_data:
             return self.data.get(str(instance.address), instance.attributes)
         object = self.snapshot.objects.get(instance.address)
+        if instance.address.type == VM.name:
+            instance = with_name(instance, object.attributes if object else None)
         if object is None or not instance.type.provisioned:
             return instance.attributes
-        recorded = visible(object.attributes)
+        recorded = shown(instance.type.name, object.attributes)
         return {
             name: recorded.get(name, UNKNOWN) if isinstance(value, Unknown) else value
             for name, value in instance.attributes.items()
@@ -181,12 +188,12 @@ class _Planning:
     def _learn(self, desired: ResourceGraph) -> None:
         """Pools, hosts and offerings by address: as recorded, and over that as desired."""
         for object in self.snapshot.objects.values():
-            if object.address.type != "volume":
+            if object.address.type not in VOLUME_TYPES:
                 self.known[str(object.address)] = object.attributes
                 if object.provider is not None:
                     self.pool_providers[str(object.address)] = object.provider
         for instance in desired.instances.values():
-            if instance.address.type != "volume" and not instance.is_data:
+            if instance.address.type not in VOLUME_TYPES and not instance.is_data:
                 self.known[str(instance.address)] = instance.attributes
                 if instance.provider is not None:
                     self.pool_providers[str(instance.address)] = instance.provider
@@ -201,12 +208,15 @@ class _Planning:
         """
         on_pools: set[str] = set()
         on_hosts: set[str] = set()
+        with_vms: set[str] = set()
         for object in self.snapshot.objects.values():
-            if object.address.type == "volume":
+            if object.address.type in VOLUME_TYPES:
                 on_pools.add(object.attributes["pool"])
                 on_hosts.update(disk["host"] for disk in object.attributes["attachments"])
+            elif object.address.type == VM.name:
+                with_vms.add(object.attributes["host"])
         ranges = {str(i.address): i.resource.range for i in desired.instances.values()}
-        has_volumes = any(address.type == "volume" for address in desired.instances)
+        has_volumes = any(address.type in (VOLUME.name, VM.name) for address in desired.instances)
         read_from = {i.attributes["pool"] for i in desired.instances.values() if i.is_data}
         importing = bool(self.evaluator.module.imports)
         wanted = (
@@ -215,7 +225,7 @@ class _Planning:
             else {str(address) for address in desired.instances if address.type in ("pool", "host")}
         )
         pools, hosts = [], []
-        for id in sorted((on_pools | on_hosts | wanted) & self.known.keys()):
+        for id in sorted((on_pools | on_hosts | with_vms | wanted) & self.known.keys()):
             attributes, provider = self.known[id], self.pool_providers[id]
             if parse_instance(id).type == "pool":
                 spec = PoolSpec(id, pool_arguments(attributes))
@@ -225,7 +235,8 @@ class _Planning:
                 host = HostSpec(
                     id, id, attributes.get("address"), attributes.get("initiator"), host_arguments(attributes)
                 )
-                hosts.append(HostTarget(provider, host, self.request.read and id in on_hosts, ranges.get(id)))
+                lists, lists_vms = (self.request.read and id in those for those in (on_hosts, with_vms))
+                hosts.append(HostTarget(provider, host, lists, lists_vms, ranges.get(id)))
         self.actual, mistakes = refresh(pools, hosts, providers, self.observer)
         self.diagnostics.extend(mistakes)
 
@@ -251,7 +262,9 @@ class _Planning:
 
     def _place(self, desired: ResourceGraph) -> None:
         for instance in desired.instances.values():
-            if instance.address.type == "volume":
+            if instance.address.type == VM.name:
+                instance = root_disk_of(self._vm(instance))
+            if instance.address.type in VOLUME_TYPES:
                 goal = self._goal(instance)
                 if goal is not None:
                     self.goals[instance.address] = goal
@@ -266,33 +279,84 @@ class _Planning:
         found = self.currents.get(address)
         return found.attributes if found else None
 
-    def _goal(self, instance: ResourceInstance) -> Goal | None:
+    def _settled(self, instance: ResourceInstance) -> ResourceInstance:
+        """The instance with what `ignore_changes` leaves as it is."""
         now, ignored = self._now(instance.address), instance.resource.lifecycle.ignore_changes
-        if now is not None and ignored != ():
-            instance = as_it_is(instance, now, ignored)
-        return goal_of(instance, self.known, self.diagnostics)
+        return instance if now is None or ignored == () else as_it_is(instance, now, ignored)
+
+    def _goal(self, instance: ResourceInstance) -> Goal | None:
+        return goal_of(self._settled(instance), self.known, self.diagnostics)
+
+    def _vm(self, instance: ResourceInstance) -> ResourceInstance:
+        return self._settled(with_name(instance, self._now(instance.address)))
 
     def _plan_instance(self, instance: ResourceInstance) -> Attributes:
         """Decide what becomes of an instance; answers its planned attributes for others to refer to."""
         address = instance.address
         if instance.is_data:
             return self.data.get(str(address), instance.attributes)
+        if address.type == VM.name:
+            return self._plan_vm(self._vm(instance))
+        if address.type == VOLUME.name:
+            change = self._volume_change(instance)
+            if change is None:
+                return instance.attributes
+        else:
+            object, now = self.snapshot.objects.get(address), self._now(address)
+            change = self._change(instance, compare_recorded(instance, object, now))
+        self.changes[address] = change
+        return shown(address.type, change.after or {})
+
+    def _plan_vm(self, vm: ResourceInstance) -> Attributes:
+        """A vm and its root disk: two changes, the vm's first."""
+        disk = root_disk_of(vm)
+        host, offering = self.known.get(str(vm.attributes["host"])), self.known.get(str(vm.attributes["offering"]))
+        if refuse_unknown(vm, self.diagnostics) or host is None or offering is None:
+            return vm.attributes  # an unknown reference was reported by the root disk's goal
+        if not check_offering(vm, offering, self.diagnostics):
+            return vm.attributes
+        reading = self.actual.hosts.get(vm.attributes["host"])
+        if reading is not None and not reading.makes_vms:
+            provider = self.pool_providers[vm.attributes["host"]]
+            self.diagnostics.error(
+                "Host makes no VMs",
+                f"{vm.attributes['host']} is of the provider {provider}, which attaches disks to VMs but makes none.",
+                vm.resource.range,
+                address=str(vm.address),
+            )
+        disk_change = self._volume_change(disk)
+        if disk_change is None:
+            return vm.attributes
+        remade = disk_change.action is Action.REPLACE
+        found = self.currents.get(vm.address, Current(None))
+        verdict = compare_vm(vm, offering, found, self.changes, disk_is_remade=remade)
+        if found.attributes is not None and verdict.action is Action.REPLACE:
+            self.remade_vms.add((found.attributes["host"], found.attributes["name"]))
+            disk_change = self._volume_change(disk) or disk_change
+        change = self._change(vm, verdict)
+        self.changes[vm.address] = replace(change, provider=self.pool_providers[vm.attributes["host"]])
+        self.changes[disk.address] = disk_change
+        self.root_disks[vm.address] = disk
+        return shown(vm.address.type, verdict.after)
+
+    def _volume_change(self, instance: ResourceInstance) -> Change | None:
+        # References to other volumes may have become known since the first evaluation.
+        goal = self._goal(instance)
+        if goal is None:
+            return None
+        assignment = self.placement.assignments[instance.address]
+        found = self.currents.get(instance.address, Current(None))
+        verdict = compare_volume(goal, assignment, found, self.changes, self.remade_vms, self.diagnostics)
+        return replace(self._change(instance, verdict), assignment=assignment)
+
+    def _change(self, instance: ResourceInstance, verdict: Verdict) -> Change:
+        address = instance.address
         object = self.snapshot.objects.get(address)
         found = self.currents.get(address, Current(None))
-        assignment: Assignment | None = None
-        if address.type == "volume":
-            # References to other volumes may have become known since the first evaluation.
-            goal = self._goal(instance)
-            if goal is None:
-                return instance.attributes
-            assignment = self.placement.assignments[address]
-            verdict = compare_volume(goal, assignment, found, self.changes, self.diagnostics)
-        else:
-            verdict = compare_recorded(instance, object, found.attributes)
         held = instance.resource.lifecycle.prevent_destroy or (object is not None and object.protected)
         if verdict.action is Action.REPLACE and held:
             self._refuse_replacement(instance, verdict)
-        self.changes[address] = Change(
+        return Change(
             address=address,
             action=verdict.action,
             before=found.attributes,
@@ -301,15 +365,15 @@ class _Planning:
             reason=verdict.reason,
             replace_paths=verdict.paths,
             drift=found.drift,
-            assignment=assignment,
             revision=object.revision if object else None,
             holds_data=instance.type.holds_data,
             previous=self.moves.previous.get(address),
             importing=self.imports.get(address, ""),
-            create_first=verdict.action is Action.REPLACE and instance.resource.lifecycle.create_before_destroy,
+            create_first=verdict.action is Action.REPLACE
+            and instance.type.holds_data
+            and instance.resource.lifecycle.create_before_destroy,
             recorded_anew=found.attributes is not None and (address in self.moves.changed or address in self.imports),
         )
-        return visible(verdict.after) if instance.type.provisioned else verdict.after
 
     def _refuse_replacement(self, instance: ResourceInstance, verdict: Verdict) -> None:
         why = (
@@ -324,6 +388,12 @@ class _Planning:
             instance.resource.range,
             address=str(instance.address),
         )
+
+    def _with_root_disks(
+        self, instances: Mapping[InstanceAddress, ResourceInstance]
+    ) -> dict[InstanceAddress, ResourceInstance]:
+        disks = {disk.address: disk for disk in self.root_disks.values()}
+        return {**instances, **disks}
 
     def _outputs(self, graph: ResourceGraph) -> dict[str, OutputChange]:
         before = self.snapshot.outputs
@@ -368,12 +438,18 @@ class _Planning:
 
 def _dependencies(instance: ResourceInstance, after: Attributes) -> tuple[InstanceAddress, ...]:
     """
-    What must outlive an instance: what it refers to, and for a volume its pool and hosts, whoever chose them.
+    What must outlive an instance: what it refers to, and for a volume its pool and hosts, whoever chose them, and for a
+    vm its root disk.
 
     Where the very copy is known, it stands for the reference to all of them.
     """
-    if instance.address.type != "volume":
+    if not instance.type.provisioned:
         return instance.dependencies
-    named = {parse_instance(id) for id in (after["offering"], after["pool"], *after["access"])}
+    named = {parse_instance(after["offering"])}
+    if instance.address.type == VM.name:
+        # Its root disk outlives it: it is taken from a vm that is gone, and not from under a running one.
+        named |= {parse_instance(after["host"]), root_disk_address(instance.address)}
+    else:
+        named |= {parse_instance(id) for id in (after["pool"], *after["access"])}
     exact = {address.resource for address in named}
     return tuple(sorted({*named, *(need for need in instance.dependencies if need.resource not in exact)}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,19 +49,23 @@ def compare_volume(
     assignment: Assignment,
     found: Current,
     changes: Mapping[InstanceAddress, Change],
+    remade_vms: Container[tuple[str, str]],
     diagnostics: Diagnostics,
 ) -> Verdict:
     """
     Args:
         changes: of the instances that this one may refer to, for `replace_triggered_by`.
+        remade_vms: (host, name) of VMs that are made anew, and so do not have their disks any more.
     """
     now = found.attributes
     anew = planned_attributes(goal, assignment, None)
     if now is None:
         return Verdict(Action.CREATE, anew, reason="gone_outside" if found.drift else "")
-    wanted = (("pool", assignment.pool), ("name", goal.name_of(now)))
-    paths = tuple(name for name, value in wanted if now[name] != value)
-    triggered = _is_triggered(goal.instance, changes)
+    wanted = {"pool": assignment.pool, "name": goal.name_of(now)}
+    if "source" in anew:
+        wanted["source"] = anew["source"]
+    paths = tuple(name for name, value in wanted.items() if now[name] != value)
+    triggered = is_triggered(goal.instance, changes)
     if paths or triggered:
         if goal.instance.resource.lifecycle.create_before_destroy and anew["name"] == now["name"]:
             anew["name"] = _another_name(goal, now, diagnostics)
@@ -78,7 +82,8 @@ def compare_volume(
             address=str(goal.instance.address),
         )
     after = planned_attributes(goal, assignment, now)
-    return Verdict(Action.NO_OP if _same_volume(now, after) else Action.UPDATE, after)
+    loses_disks = any((disk["host"], disk["vm"]) in remade_vms for disk in now["attachments"])
+    return Verdict(Action.NO_OP if _same_volume(now, after) and not loses_disks else Action.UPDATE, after)
 
 
 def _another_name(goal: Goal, now: Attributes, diagnostics: Diagnostics) -> str:
@@ -94,7 +99,7 @@ def _another_name(goal: Goal, now: Attributes, diagnostics: Diagnostics) -> str:
     return f"{default_name(goal.instance.address)[:51]}-{hashlib.sha256(now['id'].encode()).hexdigest()[:8]}"
 
 
-def _is_triggered(instance: ResourceInstance, changes: Mapping[InstanceAddress, Change]) -> bool:
+def is_triggered(instance: ResourceInstance, changes: Mapping[InstanceAddress, Change]) -> bool:
     """Something in `replace_triggered_by` changes: an object, or the attribute of it that is named."""
     triggers = [
         reference for trigger in instance.resource.lifecycle.replace_triggered_by for reference in references(trigger)

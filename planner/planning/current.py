@@ -19,6 +19,7 @@ from typing import Any
 from planner.planning.figures import figure_attributes, limits_of
 from planner.planning.plan import Drift
 from planner.planning.refresh import Actual
+from planner.resources.vm import VM, VOLUME_TYPES
 from planner.sdk.hypervisor import ActualAttachment
 from planner.sdk.storage import ActualVolume
 from planner.state.model import Attributes, RecordedObject
@@ -35,7 +36,9 @@ class Current:
 
 def current(object: RecordedObject, actual: Actual) -> Current:
     """The object as it is now. What was not read is taken as recorded."""
-    if object.address.type != "volume":
+    if object.address.type == VM.name:
+        return _vm(object.attributes, actual)
+    if object.address.type not in VOLUME_TYPES:
         return Current(object.attributes)
     reading = actual.pools.get(object.attributes["pool"])
     if reading is None or reading.volumes is None:
@@ -66,6 +69,20 @@ def _volume(recorded: Attributes, volume: ActualVolume, enforces: frozenset[str]
     now["access"] = _access(recorded.get("access", {}), volume, drift)
     now["attachments"] = _attachments(recorded.get("attachments", ()), volume.size, actual, drift)
     return Current(now, tuple(drift))
+
+
+def _vm(recorded: Attributes, actual: Actual) -> Current:
+    reading = actual.hosts.get(recorded["host"])
+    if reading is None or reading.vms is None:
+        return Current(recorded)
+    vm = reading.vms.get(recorded["id"])
+    if vm is None:
+        return Current(None, (Drift("", "exists", "gone"),))
+    found = {"name": vm.name, "cpus": vm.cpus, "memory": format_size(vm.memory)}
+    if recorded.get("power") is not None:
+        found["power"] = "on" if vm.running else "off"
+    drift = tuple(Drift(name, recorded[name], value) for name, value in found.items() if recorded[name] != value)
+    return Current({**recorded, **found}, drift)
 
 
 def _access(recorded: Mapping[str, Any], volume: ActualVolume, drift: list[Drift]) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from planner.placement.model import Assignment, Demand, Enforcement
 from planner.planning.current import held
 from planner.planning.figures import figure_attributes, figures_of, limits_of, size_of
 from planner.planning.refresh import Actual
-from planner.resources.volume import visible
+from planner.resources.catalog import shown
+from planner.resources.offerings import disk_part
 from planner.sdk.storage import Qos
 from planner.state.model import Attributes
 from planner.units import format_size
@@ -68,6 +69,7 @@ def goal_of(instance: ResourceInstance, known: Mapping[str, Attributes], diagnos
     mistakes = Diagnostics()
     attributes = instance.attributes
     offering = _follow(attributes["offering"], known, instance, "offering", mistakes)
+    offering = None if offering is None else disk_part(offering)
     hosts = {}
     seen: set[tuple[str, str | None]] = set()
     for block in attributes["attach"]:
@@ -90,6 +92,8 @@ def goal_of(instance: ResourceInstance, known: Mapping[str, Attributes], diagnos
             continue
         if _unknown_inside(attributes[name]):
             _refuse("Not known when planning", f"{name} must be known when planning.", instance, mistakes)
+    if offering is not None:
+        _refuse_sharing(instance, offering, mistakes)
     if offering is not None and not mistakes.has_errors:
         size = size_of(instance, offering, mistakes)
         if size is not None:
@@ -99,6 +103,20 @@ def goal_of(instance: ResourceInstance, known: Mapping[str, Attributes], diagnos
                 return Goal(instance, offering, hosts, size, qos, None if isinstance(name, Unknown) else name)
     diagnostics.extend(mistakes)
     return None
+
+
+def _refuse_sharing(instance: ResourceInstance, offering: Attributes, diagnostics: Diagnostics) -> None:
+    """Two file systems that write to one disk destroy each other, unless they are made for it."""
+    writers = [block for block in instance.attributes["attach"] if block["vm"] is not None and not block["read_only"]]
+    if len(writers) > 1 and not offering["shareable"]:
+        _refuse(
+            "Volume cannot be shared",
+            f"{len(writers)} VMs would write to it at the same time: {', '.join(str(w['vm']) for w in writers)}. With a"
+            f" cluster file system say shareable = true in {offering['id']}; else attach it to one of them, or with"
+            " read_only = true.",
+            instance,
+            diagnostics,
+        )
 
 
 def demand_of(goal: Goal, actual: Actual, prior: Attributes | None) -> Demand:
@@ -140,6 +158,7 @@ def planned_attributes(goal: Goal, assignment: Assignment, now: Attributes | Non
     return {
         **{name: wanted[name] for name in SETTLED},
         **{name: now[name] if now else UNKNOWN for name in ("id", "iqn", "portal", "lun", "serial")},
+        **{name: wanted[name] for name in ("source",) if name in wanted},
         **figure_attributes(goal.qos),
         "provisioning": now["provisioning"] if now else goal.offering["provisioning"],
         "size": format_size(goal.size),
@@ -170,12 +189,12 @@ def default_name(address: InstanceAddress) -> str:
 
 def as_it_is(instance: ResourceInstance, now: Attributes, ignored: tuple[str, ...] | None) -> ResourceInstance:
     """
-    The instance with its ignored arguments as the volume has them now.
+    The instance with its ignored arguments as it has them now.
 
     Args:
         ignored: names of arguments; None for all of them.
     """
-    have = visible(now)
+    have = shown(instance.type.name, now)
     names = have if ignored is None else ignored
     attributes = dict(instance.attributes)
     for name in names:

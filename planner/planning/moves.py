@@ -13,6 +13,7 @@ from planner.addresses import InstanceAddress, ModulePath, ModuleStep
 from planner.config.model import Module, Moved
 from planner.diagnostics import Diagnostics, SourceRange
 from planner.evaluation.program import StaticPath
+from planner.resources.vm import VM, VOLUME_TYPES, block_address, root_disk_address
 from planner.state.model import RecordedObject, Snapshot
 
 _LONGEST_CHAIN = 32
@@ -46,10 +47,11 @@ def apply_moves(
         paths: the instances of each module.
     """
     rules = [
-        _Rule(within(moved.source, path), within(moved.target, path), moved)
+        _Rule(of(within(moved.source, path)), of(within(moved.target, path)), moved)
         for static, module in modules.items()
         for moved in module.moved
         for path in paths.get(static, ())
+        for of in ((_itself, root_disk_address) if moved.source.type == VM.name else (_itself,))
     ]
     objects = snapshot.objects
     targets: dict[InstanceAddress, InstanceAddress] = {}
@@ -105,6 +107,10 @@ class _Rule:
         return replace(target, key=address.key if whole else target.key)
 
 
+def _itself(address: InstanceAddress) -> InstanceAddress:
+    return address
+
+
 def within(address: InstanceAddress, path: ModulePath) -> InstanceAddress:
     """An address as a module writes it, as the root sees it."""
     return replace(address, module=(*path, *address.module))
@@ -127,7 +133,7 @@ def _follow(address: InstanceAddress, rules: Sequence[_Rule], diagnostics: Diagn
 def _between_one_and_many(address: InstanceAddress, modules: Mapping[StaticPath, Module]) -> InstanceAddress:
     """A block that got a count keeps its object as copy 0, and one that lost it keeps copy 0."""
     module = modules.get(tuple(step.name for step in address.module))
-    resource = module.resources.get((address.type, address.name)) if module else None
+    resource = module.resources.get((block_address(address).type, address.name)) if module else None
     if resource is None or resource.for_each is not None:
         return address
     if address.key is None and resource.count is not None:
@@ -141,13 +147,16 @@ def _rewritten(
     object: RecordedObject, targets: Mapping[InstanceAddress, InstanceAddress], names: Mapping[str, str]
 ) -> RecordedObject:
     attributes: dict[str, Any] = dict(object.attributes)
-    if object.address.type == "volume":
+    if object.address.type in VOLUME_TYPES:
         for name in ("offering", "pool"):
             attributes[name] = names.get(attributes[name], attributes[name])
         attributes["access"] = {names.get(host, host): path for host, path in attributes["access"].items()}
         attributes["attachments"] = tuple(
             {**disk, "host": names.get(disk["host"], disk["host"])} for disk in attributes["attachments"]
         )
+    elif object.address.type == VM.name:
+        for name in ("offering", "host"):
+            attributes[name] = names.get(attributes[name], attributes[name])
     elif (id := str(attributes.get("id"))) in names:
         attributes["id"] = names[id]
     return replace(

@@ -14,7 +14,7 @@ from planner.diagnostics import Diagnostics, SourceRange
 from planner.errors import LunformError
 from planner.events import Observer, RefreshFinished, RefreshStarted
 from planner.sdk.errors import ProviderError, Unreachable
-from planner.sdk.hypervisor import ActualAttachment, HostInfo, HostSpec
+from planner.sdk.hypervisor import ActualAttachment, ActualVm, HostInfo, HostSpec, VmHosts
 from planner.sdk.provider import Providers
 from planner.sdk.storage import ActualVolume, ArrayInfo, PoolSpec, PoolStatus
 
@@ -37,6 +37,7 @@ class HostTarget:
     provider: ProviderAddress
     spec: HostSpec
     list_attachments: bool
+    list_vms: bool = False
     range: SourceRange | None = None
 
 
@@ -51,10 +52,17 @@ class PoolReading:
 
 @dataclass(frozen=True, slots=True)
 class HostReading:
-    """`attachments` by VM and serial number; None when they were not listed."""
+    """
+    Attributes:
+        attachments: by VM and serial number; None when they were not listed.
+        makes_vms: VMs can be made there.
+        vms: by id; None when they were not listed.
+    """
 
     info: HostInfo
     attachments: Mapping[tuple[str, str | None], ActualAttachment] | None
+    makes_vms: bool = False
+    vms: Mapping[str, ActualVm] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +137,7 @@ def _read_host(target: HostTarget, providers: Providers) -> HostReading:
     attachments = None
     if target.list_attachments:
         attachments = {(disk.vm, disk.serial): disk for disk in hypervisor.list_attachments(target.spec)}
-    return HostReading(hypervisor.inspect(target.spec), attachments)
+    makes_vms, vms = isinstance(hypervisor, VmHosts), None
+    if target.list_vms and isinstance(hypervisor, VmHosts):
+        vms = {vm.id: vm for vm in hypervisor.list_vms(target.spec)}
+    return HostReading(hypervisor.inspect(target.spec), attachments, makes_vms, vms)

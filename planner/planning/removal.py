@@ -13,6 +13,8 @@ from planner.evaluation.program import Program, StaticPath
 from planner.planning.current import Current
 from planner.planning.moves import covers, within
 from planner.planning.plan import Action, Change
+from planner.resources.catalog import OBJECT_TYPES
+from planner.resources.vm import VOLUME_TYPES, block_address
 from planner.state.model import DEPOSED, RecordedObject, Snapshot
 
 
@@ -53,7 +55,7 @@ class Removals:
                 continue
             now = self._currents[address]
             released = self._is_released(object)
-            retained = address.type == "volume" and object.attributes.get("on_destroy") == "retain"
+            retained = address.type in VOLUME_TYPES and object.attributes.get("on_destroy") == "retain"
             forgets = released or retained or now.attributes is None or self._has_no_successor(object)
             yield Change(
                 address=address,
@@ -64,12 +66,12 @@ class Removals:
                 reason="forget_because_removed" if released else self._why(address),
                 drift=now.drift,
                 revision=object.revision,
-                holds_data=address.type == "volume",
+                holds_data=OBJECT_TYPES[address.type].holds_data,
             )
 
     def _is_released(self, object: RecordedObject) -> bool:
         """A `removed` block, of any module, lets it go without destroying it."""
-        return not self._destroy and any(covers(source, object.address) for source in self._released)
+        return not self._destroy and any(covers(source, block_address(object.address)) for source in self._released)
 
     def _has_no_successor(self, object: RecordedObject) -> bool:
         """A volume that stepped aside for one that was never made: it is still the one that it was."""
@@ -86,7 +88,7 @@ class Removals:
         module = self._program.modules.get(static)
         if module is None or address.module not in self._paths.get(static, ()):
             return "delete_because_no_module"
-        if (address.type, address.name) not in module.resources:
+        if (block_address(address).type, address.name) not in module.resources:
             return "delete_because_no_resource_config"
         if address.key is None:
             return "delete_because_wrong_repetition"

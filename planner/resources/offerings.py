@@ -5,6 +5,9 @@ knows of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from planner.resources.schema import Argument, NestedBlock, ResourceType, Unit
 from planner.values.types import BOOL, NUMBER, STRING, SetType
 
@@ -79,3 +82,11 @@ COMPUTE_OFFERING = ResourceType(
         ),
     ),
 )
+
+
+def disk_part(offering: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an offering says of disks, as a disk offering's attributes: for a compute offering its `root_disk` block."""
+    if "root_disk" not in offering:
+        return offering
+    nothing = {argument.name: argument.default for argument in DISK_OFFERING.arguments}
+    return {**nothing, "iops_per_gib": None, **(offering["root_disk"] or {}), "id": offering["id"]}

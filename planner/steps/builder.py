@@ -3,20 +3,24 @@ Changes -> step graph: which provider calls each change takes, with settled argu
 
 Arguments by verb (plain data; sizes in bytes):
 
-    create_async        pool, pool_arguments, name, size, qos, thin, metadata
+    create_async        pool, pool_arguments, name, size, qos, thin, metadata, source
     resize_async        pool, pool_arguments, size
     update_qos          pool, pool_arguments, qos
     grant_access        pool, pool_arguments, host, endpoint {name, address, initiator}
     revoke_access       the same
     delete_async        pool, pool_arguments, purge
     attach              host, host_spec {name, network_address, initiator, arguments}, vm, device, bus, read_only,
-                        serial, size, qos, storage_provider
+                        serial, size, qos, storage_provider, shareable, boot
     update_attachment   host, host_spec, vm, size, qos
     detach              host, host_spec, vm
+    create_vm           host, host_spec, vm, cpus, memory
+    update_vm           the same
+    set_power           host, host_spec, vm, on
+    delete_vm           host, host_spec, vm
 
 `qos` is {min_iops, max_iops, burst_iops, max_bandwidth} or None. Order: create -> grant -> attach; detach -> revoke ->
 delete; the array grows before the hypervisor; what is taken away from one VM is taken away before it is given to
-another.
+another. A vm comes before its root disk, whether both are made or both go, and is started after it.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ from planner.placement.model import Assignment
 from planner.planning.figures import limits_qos, qos_of
 from planner.planning.plan import Action, Change
 from planner.resources.declared import host_arguments, pool_arguments
+from planner.resources.vm import ROOT_DISK, VM, VOLUME_TYPES, vm_address
 from planner.resources.volume import LIMIT_NAMES
 from planner.sdk.storage import Qos
 from planner.state.model import DEPOSED, Attributes
@@ -40,7 +45,11 @@ from planner.units import parse_size
 from planner.values.marks import Unknown
 
 NewIntent = Callable[[], str]
-_RECORDED = ("offering", "zone", "on_destroy", "metadata", "provisioning", "pool", "name", "size", *LIMIT_NAMES)
+_RECORDED = (
+    *("offering", "zone", "on_destroy", "metadata", "provisioning", "pool", "name", "size", "source"),
+    *LIMIT_NAMES,
+)
+_RECORDED_OF_VMS = ("offering", "root_disk")
 
 
 def new_intent() -> str:
@@ -70,6 +79,8 @@ class StepBuilder:
         self._steps: list[Step] = []
         self._last: dict[InstanceAddress, tuple[int, ...]] = {}
         self._copies: dict[ResourceAddress, list[InstanceAddress]] = defaultdict(list)
+        self._remade_vms: set[tuple[str, str]] = set()
+        self._starts: dict[InstanceAddress, tuple[_Chain, ProviderAddress, Mapping[str, Any]]] = {}
         self._joins: dict[tuple[str, InstanceAddress], tuple[int, ...]] = {}
 
     def add_all(
@@ -90,11 +101,22 @@ class StepBuilder:
         goes = (Action.DELETE, Action.FORGET)
         for change in changes:
             self._copies[change.address.resource].append(change.address)
+        self._remade_vms.update(
+            (change.before["host"], change.before["name"])
+            for change in changes
+            if change.address.type == VM.name and change.action is Action.REPLACE and change.before is not None
+        )
         for change in changes:
-            if change.action not in goes:
-                needs = dependencies.get(change.address, ())
-                before = self._after(needs, "needs")
-                made[change.address] = self._change(change, before, needs, change.address in protected)
+            if change.action in goes:
+                continue
+            needs = dependencies.get(change.address, ())
+            before = self._after(needs, "needs")
+            vm = vm_address(change.address) if change.address.type == ROOT_DISK.name else None
+            if vm is not None:
+                before = (*before, *self._last.get(vm, ()))
+            made[change.address] = self._change(change, before, needs, change.address in protected)
+            if vm is not None and vm in self._starts:
+                made[vm] = (*made[vm], self._start(vm, self._last[change.address]))
         dependents: dict[InstanceAddress, list[InstanceAddress]] = defaultdict(list)
         for change in changes:
             for need in dependencies.get(change.address, ()):
@@ -174,8 +196,10 @@ class StepBuilder:
             pass
         elif change.action is Action.FORGET:
             chain.then(Verb.FORGET, None, {})
-        elif change.address.type == "volume":
+        elif change.address.type in VOLUME_TYPES:
             self._volume(change, chain)
+        elif change.address.type == VM.name:
+            self._vm(change, chain)
         elif change.action is Action.DELETE:
             chain.then(Verb.FORGET, None, {})
         else:
@@ -189,7 +213,7 @@ class StepBuilder:
         if change.previous is not None:
             old = self._add(Verb.FORGET, change.previous, None, {}, {}, chain.tips)
             chain.tips = (old,)
-        volume = change.address.type == "volume"
+        volume = change.address.type in VOLUME_TYPES
         provider = self._providers[change.before["pool"]] if volume else change.provider
         chain.then(Verb.RECORD, provider, {}, change.before)
 
@@ -210,7 +234,7 @@ class StepBuilder:
         qos = array_qos(then, change.assignment)
         pool = self._pool(then["pool"])
         provider = self._providers[then["pool"]]
-        records = {name: then[name] for name in _RECORDED}
+        records = {name: then[name] for name in _RECORDED if name in then}
         if now is None or old is not None:
             wanted: dict[str, Any] = {
                 "name": then["name"],
@@ -218,6 +242,7 @@ class StepBuilder:
                 "qos": qos,
                 "thin": then["provisioning"] == "thin",
                 "metadata": then["metadata"] or {},
+                "source": then.get("source"),
             }
             chain.then(Verb.CREATE, provider, pool | wanted, records)
             # A guest sees the intent of the volume's create as the disk's serial number.
@@ -251,7 +276,7 @@ class StepBuilder:
         for number, (verb, wanted) in enumerate(calls, 1):
             own = {"size": then["size"]} if verb is Verb.RESIZE else {name: then[name] for name in LIMIT_NAMES}
             chain.then(verb, provider, pool | wanted, records if number == len(calls) else own)
-        if not calls and any(now.get(name) != then[name] for name in _RECORDED):
+        if not calls and any(now.get(name) != value for name, value in records.items()):
             chain.then(Verb.RECORD, provider, {}, records)
 
     def _give_and_take(
@@ -263,7 +288,12 @@ class StepBuilder:
         regrant = {
             host for host, path in now["access"].items() if host in then["access"] and _renamed(path, then, host)
         }
-        goes = [key for key in had if key not in gets or key[0] in regrant or _reattach(had[key], gets[key])]
+        goes = [
+            key
+            for key in had
+            if key not in gets or key[0] in regrant or key in self._remade_vms or _reattach(had[key], gets[key])
+        ]
+        shareable = bool(self._known.get(then["offering"], {}).get("shareable"))
         trunk = chain.tips
         by_host: dict[str, tuple[int, ...]] = {}
 
@@ -285,20 +315,21 @@ class StepBuilder:
             for key in sorted(key for key in gets if key[0] == host):
                 disk = branch.branch(granted)
                 there = None if key in goes else had.get(key)
-                self._attach_or_update(gets[key], there, now["serial"], disk, provider)
+                shared = {"serial": now["serial"], "storage_provider": str(provider), "shareable": shareable}
+                self._attach_or_update(gets[key], there, disk, shared)
                 ends.update(disk.tips)
             ends.update(granted)
         chain.tips = _without_inner(self._steps, ends or set(gone))
 
     def _attach_or_update(
-        self, disk: Attributes, had: Attributes | None, serial: str, chain: _Chain, storage: ProviderAddress
+        self, disk: Attributes, had: Attributes | None, chain: _Chain, of_volume: Mapping[str, Any]
     ) -> None:
         host = disk["host"]
         wanted = {"vm": disk["vm"], "size": disk["size"], "qos": disk_qos(disk["qos"])}
         if had is None:
             device = None if isinstance(disk["device"], Unknown) else disk["device"]
             wanted |= {"device": device, "bus": disk["bus"], "read_only": disk["read_only"]}
-            wanted |= {"serial": serial, "storage_provider": str(storage)}
+            wanted |= {**of_volume, "boot": chain.address.type == ROOT_DISK.name}
             chain.then(Verb.ATTACH, self._providers[host], self._host(host) | wanted)
         elif had.get("qos") != disk["qos"] or had.get("size") != disk["size"]:
             chain.then(Verb.UPDATE_ATTACHMENT, self._providers[host], self._host(host) | wanted)
@@ -322,6 +353,44 @@ class StepBuilder:
             tips.update(branch.tips)
         chain.tips = tuple(sorted(tips)) or trunk
         chain.then(Verb.DELETE, provider, pool | {"purge": now.get("on_destroy") == "purge"})
+
+    # -- VMs --
+
+    def _vm(self, change: Change, chain: _Chain) -> None:
+        """All but the start, which waits for the root disk."""
+        now, then = change.before, change.after
+        if now is not None and (then is None or change.action is Action.REPLACE):
+            provider = self._providers[now["host"]]
+            if now.get("power") == "on":
+                chain.then(Verb.SET_POWER, provider, self._of_vm(now) | {"on": False})
+            chain.then(Verb.DELETE_VM, provider, self._of_vm(now))
+            now = None
+        if then is None:
+            return
+        provider = self._providers[then["host"]]
+        figures = {"cpus": then["cpus"], "memory": parse_size(then["memory"])}
+        records = {name: then[name] for name in _RECORDED_OF_VMS}
+        if now is None:
+            chain.then(Verb.CREATE_VM, provider, self._of_vm(then) | figures, records)
+        elif (now["cpus"], now["memory"]) != (then["cpus"], then["memory"]):
+            chain.then(Verb.UPDATE_VM, provider, self._of_vm(then) | figures, records)
+        elif any(now.get(name) != value for name, value in records.items()):
+            chain.then(Verb.RECORD, provider, {}, records)
+        if then["power"] == "on" and (now is None or now.get("power") != "on"):
+            self._starts[change.address] = (chain, provider, self._of_vm(then))
+        elif then["power"] == "off" and now is not None and now.get("power") != "off":
+            chain.then(Verb.SET_POWER, provider, self._of_vm(then) | {"on": False})
+
+    def _start(self, vm: InstanceAddress, after: tuple[int, ...]) -> int:
+        """Start a vm whose disk is there; whatever needs the vm waits for it to run."""
+        chain, provider, arguments = self._starts[vm]
+        chain.tips = tuple(sorted({*chain.tips, *after}))
+        chain.then(Verb.SET_POWER, provider, {**arguments, "on": True})
+        self._last[vm] = chain.tips
+        return chain.tips[0]
+
+    def _of_vm(self, vm: Attributes) -> dict[str, Any]:
+        return self._host(vm["host"]) | {"vm": vm["name"]}
 
     # -- what providers are told --
 
@@ -355,7 +424,7 @@ class _Chain:
         protected: bool,
     ) -> None:
         self._builder = builder
-        self._address = address
+        self.address = address
         self._needs = needs
         self._protected = protected
         self.tips = tips
@@ -368,12 +437,12 @@ class _Chain:
         records: Attributes | None = None,
     ) -> None:
         number = self._builder._add(
-            verb, self._address, provider, arguments, records or {}, self.tips, self._needs, self._protected
+            verb, self.address, provider, arguments, records or {}, self.tips, self._needs, self._protected
         )
         self.tips = (number,)
 
     def branch(self, tips: tuple[int, ...], address: InstanceAddress | None = None) -> _Chain:
-        return _Chain(self._builder, address or self._address, tips, self._needs, self._protected)
+        return _Chain(self._builder, address or self.address, tips, self._needs, self._protected)
 
 
 def array_qos(attributes: Attributes, assignment: Assignment | None) -> dict[str, int] | None:

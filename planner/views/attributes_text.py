@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from planner.placement.model import Assignment
-from planner.resources.catalog import RESOURCE_TYPES
+from planner.resources.catalog import OBJECT_TYPES
+from planner.resources.vm import VOLUME_TYPES
 from planner.resources.volume import FIGURE_NAMES, INTERNAL, LIMIT_NAMES, attach_blocks
 from planner.state.model import Attributes
 from planner.units import format_bandwidth, format_size
@@ -52,20 +53,21 @@ class Row:
 
 def values(type: str, attributes: Attributes) -> dict[str, Any]:
     """The attributes that are not null, in the order in which they are read; a volume's without its disks."""
-    schema = RESOURCE_TYPES.get(type)
+    schema = OBJECT_TYPES.get(type)
+    is_volume = type in VOLUME_TYPES
     arguments = {argument.name: argument for argument in schema.arguments} if schema else {}
     named = {}
     for name in (*arguments, *(block.type for block in (schema.blocks if schema else ())), *sorted(attributes)):
         value = attributes.get(name)
-        if value is None or (type == "volume" and name in INTERNAL) or (type != "volume" and name == "id"):
+        if value is None or name in INTERNAL or (name == "id" and not (schema and schema.provisioned)):
             continue
         argument = arguments.get(name)
-        if name in FIGURE_NAMES and type == "volume" and not isinstance(value, Unknown):
+        if name in FIGURE_NAMES and is_volume and not isinstance(value, Unknown):
             value = Bare(f"{value} IOPS")
         elif argument is not None and (argument.reference or argument.unit) and isinstance(value, str):
             value = Bare(value)
-        named[FIGURES.get(name, name) if type == "volume" else name] = value
-    if type != "volume":
+        named[FIGURES.get(name, name) if is_volume else name] = value
+    if not is_volume:
         return named
     return {name: named[name] for name in (*_VOLUME_ORDER, *named) if name in named}
 

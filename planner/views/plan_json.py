@@ -14,12 +14,13 @@ from typing import Any
 from planner.addresses import InstanceAddress, ProviderAddress
 from planner.placement.model import Enforcement
 from planner.planning.plan import Action, Change, OutputChange, Plan
+from planner.resources.catalog import shown
 from planner.resources.volume import LIMIT_NAMES
 from planner.state.model import Attributes, OutputValue
 from planner.steps.graph import Step
 from planner.values.marks import Sensitive, Unknown
 from planner.version import VERSION
-from planner.views.state_json import module_tree, outputs_json, plain, provider_name, resource_json, shown
+from planner.views.state_json import module_tree, outputs_json, plain, provider_name, resource_json
 
 _ACTIONS = {
     Action.CREATE: ["create"],

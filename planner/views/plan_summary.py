@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from planner.planning.plan import Action, Plan
+from planner.resources.vm import VOLUME_TYPES
 from planner.state.model import Attributes
 from planner.units import approximate_size, parse_size
 from planner.views.style import Style
@@ -79,7 +80,7 @@ def _by_pool(plan: Plan) -> dict[str, _Totals]:
     """Only pools on which something changes. What is forgotten stays on its pool."""
     totals: dict[str, _Totals] = defaultdict(_Totals)
     for change in plan.changes:
-        if change.address.type == "volume" and change.action not in (Action.NO_OP, Action.FORGET):
+        if change.address.type in VOLUME_TYPES and change.action not in (Action.NO_OP, Action.FORGET):
             for attributes, times in ((change.before, -1), (change.after, 1)):
                 if attributes is not None:
                     totals[attributes["pool"]].add(attributes, times)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from planner.addresses import module_text
 from planner.planning.plan import Action, Change, Drift, OutputChange, Plan
-from planner.resources.catalog import RESOURCE_TYPES
+from planner.resources.catalog import OBJECT_TYPES
+from planner.resources.vm import VOLUME_TYPES
 from planner.resources.volume import attach_blocks
 from planner.state.model import OutputValue
 from planner.values.marks import Sensitive
@@ -103,7 +104,7 @@ def _change(change: Change, plan: Plan, style: Style, show_steps: bool) -> str:
     drift = [_drift_text(item) for item in change.drift if item.path]
     lines.extend(f"      {style.warning('# changed outside:')} {text}" for text in drift)
     lines.extend(row_lines(_rows(change, style), style))
-    if show_steps and change.address.type == "volume" and change.steps:
+    if show_steps and OBJECT_TYPES[change.address.type].provisioned and change.steps:
         lines.extend(_steps(order_text(plan.steps, change.steps), style))
     return "\n".join([*lines, "    }"])
 
@@ -126,7 +127,7 @@ def _rows(change: Change, style: Style) -> list[Row]:
     before, after, type = change.before, change.after, change.address.type
     said = notes(change.assignment) if change.assignment else {}
     own: dict[str, object] = {}
-    if change.provider is not None and type != "volume":
+    if change.provider is not None and type not in VOLUME_TYPES:
         own["provider"] = Bare(str(change.provider))
     if before is None and after is not None:
         return _remarks_last([*rows_of("+", own | values(type, after), said), *disk_rows("+", after)])
@@ -187,7 +188,7 @@ def _because(change: Change) -> Iterable[str]:
     if change.action is Action.FORGET and change.reason not in ("forget_because_removed", "delete_because_deposed"):
         gone = any(not item.path for item in change.drift)
         yield "it was deleted outside" if gone else "it stays where it is, with its data: on_destroy is retain"
-    schema = RESOURCE_TYPES.get(address.type)
+    schema = OBJECT_TYPES.get(address.type)
     if change.action is Action.DELETE and schema is not None and not schema.provisioned:
         yield "only its record goes; no system is touched"
     if change.action is Action.REPLACE and change.before is not None and change.assignment is not None:

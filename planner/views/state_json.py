@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from planner.addresses import InstanceAddress, ModulePath, ProviderAddress, module_text
-from planner.resources.volume import visible
+from planner.resources.catalog import shown
 from planner.state.model import Attributes, OutputValue, RecordedObject, Snapshot
 from planner.values.marks import Sensitive, Unknown
 from planner.version import VERSION
@@ -85,11 +85,6 @@ def outputs_json(outputs: Mapping[str, OutputValue]) -> dict[str, Any]:
         | ({} if output.sensitive or isinstance(output.value, Unknown) else {"value": plain(output.value)})
         for name, output in sorted(outputs.items())
     }
-
-
-def shown(type: str, attributes: Attributes) -> Attributes:
-    """Attributes as the language has them: a volume's with `attach` blocks in place of what was done for each host."""
-    return visible(attributes) if type == "volume" else attributes
 
 
 def plain(value: Any) -> Any:

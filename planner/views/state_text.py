@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from planner.resources.vm import VOLUME_TYPES
 from planner.state.model import OutputValue, RecordedObject, Snapshot
 from planner.views.attributes_text import disk_rows, row_lines, rows_of, values
 from planner.views.style import Style
@@ -32,7 +33,7 @@ def render_object(object: RecordedObject, style: Style) -> str:
     if object.provider is not None:
         named = {"provider": Bare(str(object.provider)), **named}
     rows = rows_of(" ", named, {})
-    if address.type == "volume":
+    if address.type in VOLUME_TYPES:
         rows.extend(disk_rows(" ", object.attributes))
     lines = [line.removeprefix("    ") for row in row_lines(rows, style) for line in row.split("\n")]
     protected = style.dim(" (protected from destruction)") if object.protected else ""
