@@ -2,6 +2,7 @@
 The suite that every provider passes: what the docstrings of `planner.sdk.storage` and `planner.sdk.hypervisor` promise.
 
     StorageConformance       what serves volumes
+    PolicyConformance        what has figures besides that many volumes share
     HypervisorConformance    what attaches them
     VmConformance            what makes VMs besides
 
@@ -23,6 +24,7 @@ Ask pytest to rewrite the assertions here, so that a failure shows its values, b
 """
 
 from planner.sdk.conformance.hypervisor import HostUnderTest, HypervisorConformance, Target
+from planner.sdk.conformance.policies import PolicyConformance
 from planner.sdk.conformance.replies import finish, new_owner
 from planner.sdk.conformance.storage import ArrayUnderTest, StorageConformance
 from planner.sdk.conformance.vms import VmConformance, VmHostUnderTest
@@ -31,6 +33,7 @@ __all__ = [
     "ArrayUnderTest",
     "HostUnderTest",
     "HypervisorConformance",
+    "PolicyConformance",
     "StorageConformance",
     "Target",
     "VmConformance",
