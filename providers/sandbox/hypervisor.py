@@ -111,6 +111,7 @@ def attach(connection: sqlite3.Connection, identity: str, request: Attach) -> At
 
 
 def update_attachment(connection: sqlite3.Connection, identity: str, request: UpdateAttachment) -> Attachment:
+    live = vms.runs(connection, request.host, request.vm)
     volume, size, _ = _log_in(connection, identity, request.host, request.path)
     if request.size > size:
         raise Rejected(
@@ -125,7 +126,7 @@ def update_attachment(connection: sqlite3.Connection, identity: str, request: Up
         f"UPDATE attachment SET size = ?, max_iops = ?, burst_iops = ?, max_bandwidth = ? WHERE {_THE_DISK}",
         (request.size, *qos_columns(request.qos)[1:], *disk),
     )
-    return Attachment(device=row[0], live=vms.runs(connection, request.host, request.vm))
+    return Attachment(row[0], live)
 
 
 def detach(connection: sqlite3.Connection, identity: str, request: Detach) -> None:

@@ -56,7 +56,10 @@ def test_names_of_a_host_are_taken_whoever_made_them(site: Any) -> None:
 
 def test_a_vm_that_was_made_may_be_named_by_the_host_too(site: Any) -> None:
     made = site.create_vm("web")
-    assert list(site.vms(site.host(vms=("web",))).values()) == [made]
+    host = site.host(vms=("web",))
+    assert list(site.vms(host).values()) == [made]
+    site.delete_vm("web", host)
+    assert [vm.intent for vm in site.vms(host).values()] == [None]
 
 
 def test_vms_made_elsewhere_are_not_changed(site: Any) -> None:
