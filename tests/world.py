@@ -100,8 +100,8 @@ class Steps:
     def grant(self, host: str = HOSTS[0]) -> Steps:
         return self.add(Verb.GRANT, ARRAY, _pool() | _endpoint(host))
 
-    def attach(self, host: str = HOSTS[0], vm: str = "db-01") -> Steps:
-        wanted = {"vm": vm, "device": None, "bus": None, "read_only": False, "size": GIB, "qos": LIMITS}
+    def attach(self, host: str = HOSTS[0], vm: str = "db-01", read_only: bool = False) -> Steps:
+        wanted = {"vm": vm, "device": None, "bus": None, "read_only": read_only, "size": GIB, "qos": LIMITS}
         return self.add(Verb.ATTACH, HYPERVISOR, _host(host) | wanted | {"storage_provider": str(ARRAY)})
 
     def resize(self, size: int = 2 * GIB) -> Steps:

@@ -170,8 +170,8 @@ class CreateVolume:
     Attributes:
         source: the image that the volume begins with, as the array finds it; None for an empty volume. Only where the
             array supports "image". A create is not answered before the image is in.
-        policy: the policy that it gets its figures from, which is made with `qos` where there is none of that name;
-            only where the array supports "qos_policy".
+        policy: the policy that it gets its figures from, which has `qos`, and is made with it where there is none of
+            that name; only where the array supports "qos_policy".
     """
 
     pool: PoolSpec
@@ -289,13 +289,16 @@ class StorageProvider(Protocol):
         """
         Make a volume. A volume that already carries the request's intent is answered, not made again.
 
-        Raises Conflict when the name is taken by a volume with another intent and the array's names are unique.
+        Raises Conflict when the name is taken by a volume with another intent and the array's names are unique, and
+        when the policy has other figures; Rejected when there is no such image, or it is larger than the volume.
         """
         ...
 
     def resize_async(self, request: ResizeVolume) -> Reply[ActualVolume]: ...
 
-    def update_qos(self, request: UpdateQos) -> Reply[ActualVolume]: ...
+    def update_qos(self, request: UpdateQos) -> Reply[ActualVolume]:
+        """Raises Conflict when the policy has other figures."""
+        ...
 
     def delete_async(self, request: DeleteVolume) -> Reply[None]:
         """Raises Missing when it is gone already, Rejected while it is in use."""

@@ -3,11 +3,14 @@ A simulated array and hypervisor in one SQLite file, for learning Lunform, for t
 
     definition   the arguments that `provider`, `pool` and `host` blocks take, and the settings read from them
     database     the file: its schema, its connections and transactions
-    array        the array's own rules: what each storage request does to the file, or why it is refused
-    hypervisor   the hypervisor's own rules, likewise
+    array        the array's own rules: what each request about a volume does to the file, or why it is refused
+    pools        what is in a pool, and what still fits
+    policies     figures that many volumes share
+    hypervisor   the hypervisor's own rules about disks, likewise
+    vms          and about virtual machines
     jobs         requests that take their time: queued in the file, done when they are due
     faults       failures by rule, and the switch that kills the process at a named point
-    provider     the two protocols of `planner.sdk`, and the way that every call goes
+    provider     the protocols of `planner.sdk`, and the way that every call goes
 
 It is also the provider to read before writing one: `providers/README.md` walks through it.
 """

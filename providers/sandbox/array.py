@@ -16,6 +16,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from planner.sdk import (
@@ -30,15 +31,15 @@ from planner.sdk import (
     Missing,
     Owner,
     PoolSpec,
-    PoolStatus,
     Qos,
     Rejected,
     ResizeVolume,
     RevokeAccess,
     UpdateQos,
     format_size,
-    parse_size,
 )
+from providers.sandbox import policies, pools
+from providers.sandbox.database import FIGURES, qos_columns
 
 PORTAL = "127.0.0.1:3260"
 """Nobody listens there: the simulated hosts look targets up in the file."""
@@ -62,14 +63,8 @@ class Grant:
     chap_digest: str | None
 
 
-def pool_status(connection: sqlite3.Connection, pool: PoolSpec) -> PoolStatus:
-    capacity, capacity_iops = _pool_limits(pool)
-    used, floors = _pool_sums(connection, pool)
-    return PoolStatus(capacity, used, capacity_iops, floors)
-
-
 def list_volumes(connection: sqlite3.Connection, identity: str, pool: PoolSpec) -> Iterator[ActualVolume]:
-    for row in connection.execute(f"{_SELECT_VOLUME} WHERE pool = ? ORDER BY id", (_pool_name(pool),)):
+    for row in connection.execute(f"{_SELECT_VOLUME} WHERE pool = ? ORDER BY id", (pools.name_of(pool),)):
         yield _actual(identity, row)
 
 
@@ -87,22 +82,31 @@ def create(connection: sqlite3.Connection, identity: str, request: CreateVolume)
             f'"{request.name}" must be 1 to {NAME_LENGTH} letters, digits, ".", "_" or "-", and begin with one of the '
             "first two.",
         )
-    pool, qos, owner = _pool_name(request.pool), request.qos, request.owner
+    pool, qos, policy, owner = pools.name_of(request.pool), request.qos, request.policy, request.owner
     if connection.execute("SELECT 1 FROM volume WHERE pool = ? AND name = ?", (pool, request.name)).fetchone():
         raise Conflict("The volume's name is taken", f'Pool "{pool}" has another volume "{request.name}".')
-    _check_room(connection, request.pool, request.size, qos.min_iops if qos else 0)
+    if request.source is not None:
+        _check_image(request.source, request.size)
+    policies.check(connection, policy, qos)
+    pools.check_room(connection, request.pool, request.size, qos.min_iops if qos else 0)
+    policies.make(connection, policy, qos)
     cursor = connection.execute(
-        "INSERT INTO volume (pool, name, size, min_iops, max_iops, burst_iops, lineage, address, intent, metadata)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO volume (pool, name, size, {FIGURES}, policy, source,"
+        " lineage, address, intent, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(pool, request.name, request.size),
-            *_qos_columns(qos),
+            *qos_columns(qos),
+            *(policy, request.source),
             *(owner.lineage, owner.address, owner.intent),
             json.dumps(dict(request.metadata), sort_keys=True),
         ),
     )
+    if policy is not None:
+        pools.note_iops(connection, request.pool)
     volume = f"vol-{cursor.lastrowid}"
-    return ActualVolume(volume, request.name, request.size, qos, iqn(identity, volume), PORTAL, LUN, owner)
+    return ActualVolume(
+        volume, request.name, request.size, qos, iqn(identity, volume), PORTAL, LUN, owner, policy=policy
+    )
 
 
 def resize(connection: sqlite3.Connection, identity: str, request: ResizeVolume) -> ActualVolume:
@@ -113,17 +117,22 @@ def resize(connection: sqlite3.Connection, identity: str, request: ResizeVolume)
             f"{request.volume} has {format_size(size)}, and {format_size(request.size)} is less.",
         )
     if request.size > size:
-        _check_room(connection, request.pool, request.size - size, 0)
+        pools.check_room(connection, request.pool, request.size - size, 0)
         connection.execute("UPDATE volume SET size = ? WHERE id = ?", (request.size, key))
     return _read(connection, identity, key)
 
 
 def update_qos(connection: sqlite3.Connection, identity: str, request: UpdateQos) -> ActualVolume:
     key, _, floor = _volume(connection, request.volume)
-    _check_room(connection, request.pool, 0, (request.qos.min_iops if request.qos else 0) - floor)
+    policies.check(connection, request.policy, request.qos)
+    pools.check_room(connection, request.pool, 0, (request.qos.min_iops if request.qos else 0) - floor)
+    policies.make(connection, request.policy, request.qos)
     connection.execute(
-        "UPDATE volume SET min_iops = ?, max_iops = ?, burst_iops = ? WHERE id = ?", (*_qos_columns(request.qos), key)
+        f"UPDATE volume SET ({FIGURES}, policy) = (?, ?, ?, ?, ?) WHERE id = ?",
+        (*qos_columns(request.qos), request.policy, key),
     )
+    if request.policy is not None:
+        pools.note_iops(connection, request.pool)
     return _read(connection, identity, key)
 
 
@@ -202,25 +211,26 @@ def chap_digest(secret: str) -> str:
 
 
 _SELECT_VOLUME = (
-    "SELECT id, name, size, min_iops, max_iops, burst_iops, lineage, address, intent, chap_digest,"
+    f"SELECT id, name, size, {FIGURES}, policy, lineage, address, intent, chap_digest,"
     " (SELECT group_concat(endpoint, char(10)) FROM access WHERE volume = volume.id) FROM volume"
 )
 
 
 def _actual(identity: str, row: tuple[Any, ...]) -> ActualVolume:
-    key, name, size, min_iops, max_iops, burst_iops, lineage, address, intent, digest, grants = row
+    key, name, size, min_iops, max_iops, burst_iops, bandwidth, policy, lineage, address, intent, digest, grants = row
     volume = f"vol-{key}"
     return ActualVolume(
         id=volume,
         name=name,
         size=size,
-        qos=None if max_iops is None else Qos(min_iops, max_iops, burst_iops),
+        qos=None if max_iops is None else Qos(min_iops, max_iops, burst_iops, bandwidth),
         iqn=iqn(identity, volume),
         portal=PORTAL,
         lun=LUN,
         owner=None if intent is None else Owner(lineage, address, intent),
         grants=tuple(sorted(grants.split("\n"))) if grants else (),
         chap_username=None if digest is None else volume,
+        policy=policy,
     )
 
 
@@ -237,39 +247,13 @@ def _volume(connection: sqlite3.Connection, volume: str) -> tuple[int, int, int]
     return key, row[0], row[1]
 
 
-def _qos_columns(qos: Qos | None) -> tuple[int | None, int | None, int | None]:
-    return (None, None, None) if qos is None else (qos.min_iops, qos.max_iops, qos.burst_iops)
-
-
-def _pool_name(pool: PoolSpec) -> str:
-    return pool.arguments.get("name") or pool.address
-
-
-def _pool_limits(pool: PoolSpec) -> tuple[int | None, int | None]:
-    """(bytes, IOPS) that the pool has; None for no limit."""
-    size, iops = pool.arguments.get("size"), pool.arguments.get("iops")
-    return None if size is None else parse_size(size), None if iops is None else int(iops)
-
-
-def _pool_sums(connection: sqlite3.Connection, pool: PoolSpec) -> tuple[int, int]:
-    """(bytes, floors) of the pool's volumes. A pool that holds none yet is not there, and is empty."""
-    row = connection.execute("SELECT used, floors FROM pool WHERE name = ?", (_pool_name(pool),)).fetchone()
-    return (0, 0) if row is None else (row[0], row[1])
-
-
-def _check_room(connection: sqlite3.Connection, pool: PoolSpec, size: int, floor: int) -> None:
-    """Raises Rejected when the pool has not `size` more bytes, or cannot hold `floor` more guaranteed IOPS."""
-    capacity, capacity_iops = _pool_limits(pool)
-    used, floors = _pool_sums(connection, pool)
-    if capacity is not None and size > 0 and used + size > capacity:
+def _check_image(source: str, size: int) -> None:
+    """Raises Rejected when `source` is no file, or one that does not fit into `size` bytes."""
+    path = Path(source)
+    if not path.is_file():
+        raise Rejected("No such image", f'"{source}" is no file that the sandbox can read.')
+    if path.stat().st_size > size:
         raise Rejected(
-            "The pool has not enough space",
-            f'Pool "{_pool_name(pool)}" has {format_size(max(0, capacity - used))} of {format_size(capacity)} left; '
-            f"{format_size(size)} more were asked for.",
-        )
-    if capacity_iops is not None and floor > 0 and floors + floor > capacity_iops:
-        raise Rejected(
-            "The pool has not enough IOPS",
-            f'Pool "{_pool_name(pool)}" can guarantee {max(0, capacity_iops - floors)} of {capacity_iops} IOPS more; '
-            f"{floor} more were asked for.",
+            "The image does not fit",
+            f'"{source}" has {format_size(path.stat().st_size)}, and the volume {format_size(size)}.',
         )

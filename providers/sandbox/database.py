@@ -2,7 +2,8 @@
 The simulation's file: its schema, its connections and its transactions.
 
 Every fact is a row, so other processes see it at once, and anybody may write into the file as a second administrator
-would: a volume without an intent is a foreign one. Triggers keep a pool's sums, whoever writes.
+would: a volume without an intent is a foreign one. Triggers keep a pool's sums, and let a VM's disks go with it,
+whoever writes.
 """
 
 from __future__ import annotations
@@ -15,10 +16,54 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from planner.sdk import Rejected, Retryable, Unreachable
+from planner.sdk import Qos, Rejected, Retryable, Unreachable
 
 _APPLICATION_ID = 0x4C554E53
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
+
+_POLICIES_AND_VMS = """
+CREATE TABLE policy (
+    name TEXT PRIMARY KEY,
+    min_iops INTEGER NOT NULL,
+    max_iops INTEGER NOT NULL,
+    burst_iops INTEGER NOT NULL,
+    max_bandwidth INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX volume_policy ON volume (policy) WHERE policy IS NOT NULL;
+
+CREATE TABLE vm (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,   -- never given twice
+    host TEXT NOT NULL,
+    name TEXT NOT NULL,
+    cpus INTEGER NOT NULL,      -- as its next start will have them
+    memory INTEGER NOT NULL,    -- bytes
+    running_cpus INTEGER,       -- as it has them now; NULL while it is off
+    running_memory INTEGER,
+    lineage TEXT,               -- the owner: these three or none
+    address TEXT,
+    intent TEXT UNIQUE,
+    UNIQUE (host, name)
+);
+CREATE TRIGGER vm_deleted AFTER DELETE ON vm BEGIN
+    DELETE FROM attachment WHERE host = old.host AND vm = old.name;
+END;
+"""
+
+_POOL_SUMS = """
+CREATE TRIGGER volume_made AFTER INSERT ON volume BEGIN
+    INSERT INTO pool (name, used, floors) VALUES (new.pool, new.size, coalesce(new.min_iops, 0))
+    ON CONFLICT (name) DO UPDATE SET used = used + excluded.used, floors = floors + excluded.floors;
+END;
+CREATE TRIGGER volume_changed AFTER UPDATE OF size, min_iops ON volume BEGIN
+    UPDATE pool SET
+        used = used + new.size - old.size,
+        floors = floors + coalesce(new.min_iops, 0) - coalesce(old.min_iops, 0)
+    WHERE name = new.pool;
+END;
+CREATE TRIGGER volume_deleted AFTER DELETE ON volume BEGIN
+    UPDATE pool SET used = used - old.size, floors = floors - coalesce(old.min_iops, 0) WHERE name = old.pool;
+END;
+"""
 
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
@@ -30,7 +75,8 @@ CREATE TABLE array (identity TEXT NOT NULL);
 CREATE TABLE pool (
     name TEXT PRIMARY KEY,
     used INTEGER NOT NULL,      -- bytes: the sum of its volumes' sizes
-    floors INTEGER NOT NULL     -- the sum of their min_iops
+    floors INTEGER NOT NULL,    -- the sum of their min_iops
+    iops INTEGER                -- that it can guarantee, as its block last said; NULL for no limit
 ) WITHOUT ROWID;
 
 CREATE TABLE volume (
@@ -41,6 +87,9 @@ CREATE TABLE volume (
     min_iops INTEGER,           -- all three or none
     max_iops INTEGER,
     burst_iops INTEGER,
+    max_bandwidth INTEGER NOT NULL DEFAULT 0,   -- bytes per second; 0 for no limit
+    policy TEXT REFERENCES policy,              -- whose figures these are
+    source TEXT,                -- the image that it began with
     lineage TEXT,               -- the owner: these three or none
     address TEXT,
     intent TEXT UNIQUE,
@@ -66,7 +115,10 @@ CREATE TABLE attachment (
     size INTEGER NOT NULL,      -- as the VM sees it: the volume may have grown since
     max_iops INTEGER,           -- held by the hypervisor
     burst_iops INTEGER,
+    max_bandwidth INTEGER NOT NULL DEFAULT 0,
     read_only INTEGER NOT NULL,
+    shareable INTEGER NOT NULL DEFAULT 0,
+    boot INTEGER NOT NULL DEFAULT 0,            -- the VM starts from it
     PRIMARY KEY (host, vm, device),
     UNIQUE (host, vm, intent)
 ) WITHOUT ROWID;
@@ -84,21 +136,27 @@ CREATE TABLE fault (
     rule TEXT PRIMARY KEY,
     hits INTEGER NOT NULL
 ) WITHOUT ROWID;
+{_POLICIES_AND_VMS}{_POOL_SUMS}"""
 
-CREATE TRIGGER volume_made AFTER INSERT ON volume BEGIN
-    INSERT INTO pool VALUES (new.pool, new.size, coalesce(new.min_iops, 0))
-    ON CONFLICT (name) DO UPDATE SET used = used + excluded.used, floors = floors + excluded.floors;
-END;
-CREATE TRIGGER volume_changed AFTER UPDATE OF size, min_iops ON volume BEGIN
-    UPDATE pool SET
-        used = used + new.size - old.size,
-        floors = floors + coalesce(new.min_iops, 0) - coalesce(old.min_iops, 0)
-    WHERE name = new.pool;
-END;
-CREATE TRIGGER volume_deleted AFTER DELETE ON volume BEGIN
-    UPDATE pool SET used = used - old.size, floors = floors - coalesce(old.min_iops, 0) WHERE name = old.pool;
-END;
+_UPGRADE = f"""
+ALTER TABLE pool ADD COLUMN iops INTEGER;
+ALTER TABLE volume ADD COLUMN max_bandwidth INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE volume ADD COLUMN policy TEXT REFERENCES policy;
+ALTER TABLE volume ADD COLUMN source TEXT;
+ALTER TABLE attachment ADD COLUMN max_bandwidth INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attachment ADD COLUMN shareable INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attachment ADD COLUMN boot INTEGER NOT NULL DEFAULT 0;
+{_POLICIES_AND_VMS}
+DROP TRIGGER volume_made;
+DROP TRIGGER volume_changed;
+DROP TRIGGER volume_deleted;
+{_POOL_SUMS}
+PRAGMA user_version = {_SCHEMA_VERSION};
 """
+"""What makes a file of version 1 one of this version."""
+
+FIGURES = "min_iops, max_iops, burst_iops, max_bandwidth"
+"""The columns of a `Qos`, in the order of `qos_columns`."""
 
 _NOBODY = "0" * 12
 """The identity of an array that is not made yet."""
@@ -179,16 +237,64 @@ class Database:
         # all a simulation needs; FULL, which flushes each commit, makes a call take some seven times as long.
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA foreign_keys = ON")
-        ours = tuple(connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
-        if ours != (_APPLICATION_ID, _SCHEMA_VERSION):
+        try:
+            self._check(connection)
+        except BaseException:
             connection.close()
-            raise Rejected(
-                "The file is not a sandbox",
-                f"{self.path} is a database, but not one of this version's sandboxes. Name another file in `path`.",
-            )
+            raise
         with _WRITERS:
             self._connections.append(connection)
         return connection
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        """Raises Rejected when the file is no sandbox that this version reads; one of version 1 is upgraded."""
+        if _pragma(connection, "application_id") != _APPLICATION_ID:
+            raise Rejected(
+                "The file is not a sandbox",
+                f"{self.path} is a database, but no sandbox's. Name another file in `path`.",
+            )
+        if _pragma(connection, "user_version") == 1:
+            with _WRITERS:
+                _upgrade(connection)
+        version = _pragma(connection, "user_version")
+        if version != _SCHEMA_VERSION:
+            raise Rejected(
+                "The sandbox is of another version",
+                f"{self.path} has version {version} and this Lunform reads version {_SCHEMA_VERSION}. Use the Lunform "
+                "that made it, or name another file in `path`.",
+            )
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """All of it or nothing; nothing where another process came first."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _pragma(connection, "user_version") == 1:
+            for statement in _statements(_UPGRADE):
+                connection.execute(statement)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """What `executescript` would carry out, which however ends the transaction that it is in."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def qos_columns(qos: Qos | None) -> tuple[int | None, int | None, int | None, int]:
+    """min_iops, max_iops, burst_iops, max_bandwidth as the file has them; the first three are NULL for no figures."""
+    return (None, None, None, 0) if qos is None else (qos.min_iops, qos.max_iops, qos.burst_iops, qos.max_bandwidth)
 
 
 def _make(path: Path) -> None:

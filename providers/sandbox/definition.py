@@ -7,12 +7,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from planner.sdk import NUMBER, STRING, Argument, ListType, ObjectType, Rejected, Settings, Unit, UnitError, parse_size
+from planner.sdk import (
+    BOOL,
+    NUMBER,
+    STRING,
+    Argument,
+    ListType,
+    ObjectType,
+    PoolSpec,
+    Rejected,
+    Settings,
+    Unit,
+    UnitError,
+    parse_size,
+)
 
 FaultEffect = Literal["refuse", "retry", "lose", "unreachable"]
 
-ARRAY_ENFORCES = ("floor", "ceiling", "burst")
-HOST_ENFORCES = ("ceiling", "burst")
+ARRAY_ENFORCES = ("floor", "ceiling", "burst", "bandwidth")
+HOST_ENFORCES = ("ceiling", "burst", "bandwidth")
 
 VERBS = (
     "inspect",
@@ -25,13 +38,20 @@ VERBS = (
     "grant_access",
     "revoke_access",
     "credentials",
+    "list_policies",
+    "update_policy",
     "list_attachments",
     "attach",
     "update_attachment",
     "detach",
+    "list_vms",
+    "create_vm",
+    "update_vm",
+    "set_power",
+    "delete_vm",
     "poll",
 )
-"""The calls of both protocols, by which fault rules and the kill switch name them."""
+"""The calls of all protocols, by which fault rules and the kill switch name them."""
 
 FAULT_RULE = ObjectType(
     attributes=(("effect", STRING), ("match", STRING), ("times", NUMBER), ("verb", STRING)),
@@ -42,8 +62,14 @@ SETTINGS = (
     Argument("path", summary="File of the simulation, made on first use.", default="sandbox.db"),
     Argument("latency", NUMBER, "Milliseconds that every call takes.", default=0),
     Argument("async_after", NUMBER, "Milliseconds after which a change takes effect; 0: at once.", default=0),
-    Argument("enforces", ListType(STRING), "Which of floor, ceiling, burst the array holds.", default=ARRAY_ENFORCES),
-    Argument("host_enforces", ListType(STRING), "Which of ceiling, burst the hosts hold.", default=HOST_ENFORCES),
+    Argument(
+        "enforces", ListType(STRING), f"Which of {', '.join(ARRAY_ENFORCES)} the array holds.", default=ARRAY_ENFORCES
+    ),
+    Argument(
+        "host_enforces", ListType(STRING), f"Which of {', '.join(HOST_ENFORCES)} the hosts hold.", default=HOST_ENFORCES
+    ),
+    Argument("images", BOOL, "Volumes can be made from images.", default=True),
+    Argument("policies", BOOL, "The array has QoS policies, which many volumes share.", default=False),
     Argument("size_granularity", summary="Volume sizes are multiples of it.", unit=Unit.SIZE, default="512B"),
     Argument("iops_range", ListType(NUMBER), "Lowest and highest IOPS figure of a volume. Left out: no limits."),
     Argument("chap_seed", summary="CHAP secrets are derived from it. Left out: no CHAP.", sensitive=True),
@@ -54,11 +80,10 @@ POOL_ARGUMENTS = (
     Argument("name", summary="The pool's name on the array, made on first use. Left out: the block's address."),
     Argument("size", unit=Unit.SIZE, summary="Bytes that the array has in it. Left out: no limit."),
     Argument("iops", NUMBER, "IOPS that the array can guarantee in it. Left out: no limit."),
+    Argument("enforces", ListType(STRING), "What the array holds in this pool. Left out: what the provider says."),
 )
 
-HOST_ARGUMENTS = (
-    Argument("vms", ListType(STRING), "Names of the virtual machines on the host. Left out: any name is one."),
-)
+HOST_ARGUMENTS = (Argument("vms", ListType(STRING), "Virtual machines made elsewhere. Left out: any name is one."),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +120,8 @@ class SandboxSettings:
     async_after: float
     enforces: frozenset[str]
     host_enforces: frozenset[str]
+    images: bool
+    policies: bool
     size_granularity: int
     iops_range: tuple[int, int] | None
     chap_seed: str | None = field(repr=False)
@@ -116,6 +143,8 @@ def read_settings(settings: Settings) -> SandboxSettings:
         async_after=_milliseconds("async_after", given["async_after"]),
         enforces=_some_of("enforces", given["enforces"], ARRAY_ENFORCES),
         host_enforces=_some_of("host_enforces", given["host_enforces"], HOST_ENFORCES),
+        images=given["images"],
+        policies=given["policies"],
         size_granularity=_granularity(given["size_granularity"]),
         iops_range=_range(given["iops_range"]) if given["iops_range"] is not None else None,
         chap_seed=given["chap_seed"],
@@ -123,8 +152,19 @@ def read_settings(settings: Settings) -> SandboxSettings:
     )
 
 
-def _wrong(argument: str, sentence: str) -> Rejected:
-    return Rejected("Invalid sandbox settings", f'"{argument}" of provider "sandbox": {sentence}')
+def pool_enforces(settings: SandboxSettings, pool: PoolSpec) -> frozenset[str]:
+    """
+    What the array holds for volumes of a pool: what its block says, or else the provider's.
+
+    Raises:
+        Rejected: the block says something that the sandbox knows nothing of.
+    """
+    given = pool.arguments.get("enforces")
+    return settings.enforces if given is None else _some_of("enforces", given, ARRAY_ENFORCES, pool.address)
+
+
+def _wrong(argument: str, sentence: str, block: str = 'provider "sandbox"') -> Rejected:
+    return Rejected("Invalid sandbox settings", f'"{argument}" of {block}: {sentence}')
 
 
 def _milliseconds(argument: str, value: Any) -> float:
@@ -133,10 +173,12 @@ def _milliseconds(argument: str, value: Any) -> float:
     return float(value) / 1000
 
 
-def _some_of(argument: str, values: Collection[str], allowed: tuple[str, ...]) -> frozenset[str]:
+def _some_of(
+    argument: str, values: Collection[str], allowed: tuple[str, ...], block: str = 'provider "sandbox"'
+) -> frozenset[str]:
     for value in values:
         if value not in allowed:
-            raise _wrong(argument, f'"{value}" is none of {", ".join(allowed)}.')
+            raise _wrong(argument, f'"{value}" is none of {", ".join(allowed)}.', block)
     return frozenset(values)
 
 

@@ -22,7 +22,9 @@ from typing import assert_never
 
 from planner.sdk import (
     Attach,
+    CreateVm,
     CreateVolume,
+    DeleteVm,
     DeleteVolume,
     Detach,
     GrantAccess,
@@ -34,10 +36,14 @@ from planner.sdk import (
     ResizeVolume,
     Retryable,
     RevokeAccess,
+    SetPower,
     Unreachable,
     UpdateAttachment,
+    UpdatePolicy,
     UpdateQos,
+    UpdateVm,
 )
+from providers.sandbox import vms
 from providers.sandbox.array import target_key, volume_key
 from providers.sandbox.database import Database
 from providers.sandbox.definition import VERBS, FaultRule
@@ -50,12 +56,17 @@ Subject = (
     | CreateVolume
     | ResizeVolume
     | UpdateQos
+    | UpdatePolicy
     | DeleteVolume
     | GrantAccess
     | RevokeAccess
     | Attach
     | UpdateAttachment
     | Detach
+    | CreateVm
+    | UpdateVm
+    | SetPower
+    | DeleteVm
     | str
     | None
 )
@@ -110,9 +121,16 @@ def _names(connection: sqlite3.Connection, identity: str, subject: Subject) -> I
         case PoolSpec() | HostSpec():
             yield subject.address
             return
-        case CreateVolume():
+        case CreateVolume() | CreateVm():
             yield subject.name
             yield subject.owner.address
+            return
+        case UpdatePolicy():
+            yield subject.name
+            return
+        case UpdateVm() | SetPower() | DeleteVm():
+            yield subject.name
+            yield from vms.address(connection, subject.host, subject.name)
             return
         case str():
             key = volume_key(subject)

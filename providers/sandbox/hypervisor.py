@@ -12,7 +12,7 @@ import itertools
 import re
 import sqlite3
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from planner.sdk import (
     AccessPath,
@@ -29,7 +29,10 @@ from planner.sdk import (
     UpdateAttachment,
     format_size,
 )
+from providers.sandbox import vms
 from providers.sandbox.array import LUN, chap_digest, endpoint_name, iqn, target_key
+from providers.sandbox.database import qos_columns
+from providers.sandbox.vms import host_name
 
 SERIAL_LENGTH = 20
 
@@ -38,22 +41,24 @@ _DEVICE = re.compile(r"(vd|sd)[a-z]{1,2}")
 
 
 def list_attachments(connection: sqlite3.Connection, identity: str, host: HostSpec) -> Iterator[ActualAttachment]:
-    for vm, device, volume, serial, intent, size, max_iops, burst_iops, read_only in connection.execute(
-        "SELECT vm, device, volume, serial, intent, size, max_iops, burst_iops, read_only"
-        " FROM attachment WHERE host = ?",
+    target = iqn(identity, "vol-")
+    rows = connection.execute(
+        "SELECT vm, device, volume, serial, intent, size, max_iops, burst_iops, max_bandwidth, read_only,"
+        " vm NOT IN (SELECT name FROM vm WHERE host = ?1 AND running_cpus IS NULL) FROM attachment WHERE host = ?1",
         (host_name(host),),
-    ):
+    )
+    for vm, device, volume, serial, intent, size, max_iops, burst_iops, bandwidth, read_only, live in rows:
         yield ActualAttachment(
             vm=vm,
             device=device,
-            iqn=iqn(identity, f"vol-{volume}"),
+            iqn=f"{target}{volume}",
             lun=LUN,
             serial=serial,
             intent=intent,
-            size=size,
-            qos=None if max_iops is None else Qos(0, max_iops, burst_iops),
+            size=size if live else None,
+            qos=None if max_iops is None else Qos(0, max_iops, burst_iops, bandwidth),
             read_only=bool(read_only),
-            live=True,
+            live=bool(live),
         )
 
 
@@ -76,36 +81,37 @@ def check_login(
 
 def attach(connection: sqlite3.Connection, identity: str, request: Attach) -> Attachment:
     host, vm = host_name(request.host), request.vm
-    vms = request.host.arguments.get("vms")
-    if vms is not None and vm not in vms:
-        raise Missing("The virtual machine is not there", f'Host "{request.host.name}" has no virtual machine "{vm}".')
-    row = connection.execute(
-        "SELECT device FROM attachment WHERE host = ? AND vm = ? AND intent = ?", (host, vm, request.owner.intent)
-    ).fetchone()
-    if row is not None:
-        return Attachment(device=row[0], live=True)
+    live = vms.runs(connection, request.host, vm)
+    disks = connection.execute(
+        "SELECT device, volume, intent, boot FROM attachment WHERE host = ? AND vm = ?", (host, vm)
+    ).fetchall()
+    for device, _, intent, _ in disks:
+        if intent == request.owner.intent:
+            return Attachment(device, live)
     if len(request.serial) > SERIAL_LENGTH:
         raise Rejected("The serial number is too long", f'"{request.serial}" has more than {SERIAL_LENGTH} characters.')
     volume, size, endpoint = _log_in(connection, identity, request.host, request.path)
-    taken: dict[str, int] = dict(
-        connection.execute("SELECT device, volume FROM attachment WHERE host = ? AND vm = ?", (host, vm))
-    )
-    if volume in taken.values():
+    if any(volume == other for _, other, _, _ in disks):
         raise Conflict("The disk is attached already", f"{vm} has {request.path.iqn}, by another request.")
-    device = _device(request, taken)
+    if request.boot and any(boot for _, _, _, boot in disks):
+        raise Conflict("The virtual machine has a disk to start from", f"{vm} boots from another volume; detach that.")
+    _check_sharing(connection, volume, request)
+    device = _device(request, {device for device, _, _, _ in disks})
     connection.execute(
-        "INSERT INTO attachment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO attachment (host, vm, device, volume, endpoint, serial, intent, size, max_iops, burst_iops,"
+        " max_bandwidth, read_only, shareable, boot) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(host, vm, device, volume, endpoint),
             *(request.serial, request.owner.intent, size),
-            *_qos_columns(request.qos),
-            request.read_only,
+            *qos_columns(request.qos)[1:],
+            *(request.read_only, request.shareable, request.boot),
         ),
     )
-    return Attachment(device=device, live=True)
+    return Attachment(device, live)
 
 
 def update_attachment(connection: sqlite3.Connection, identity: str, request: UpdateAttachment) -> Attachment:
+    live = vms.runs(connection, request.host, request.vm)
     volume, size, _ = _log_in(connection, identity, request.host, request.path)
     if request.size > size:
         raise Rejected(
@@ -117,10 +123,10 @@ def update_attachment(connection: sqlite3.Connection, identity: str, request: Up
     if row is None:
         raise Missing("The disk is not attached", f"{request.vm} has no disk {request.serial} from {request.path.iqn}.")
     connection.execute(
-        f"UPDATE attachment SET size = ?, max_iops = ?, burst_iops = ? WHERE {_THE_DISK}",
-        (request.size, *_qos_columns(request.qos), *disk),
+        f"UPDATE attachment SET size = ?, max_iops = ?, burst_iops = ?, max_bandwidth = ? WHERE {_THE_DISK}",
+        (request.size, *qos_columns(request.qos)[1:], *disk),
     )
-    return Attachment(device=row[0], live=True)
+    return Attachment(row[0], live)
 
 
 def detach(connection: sqlite3.Connection, identity: str, request: Detach) -> None:
@@ -128,11 +134,6 @@ def detach(connection: sqlite3.Connection, identity: str, request: Detach) -> No
         f"DELETE FROM attachment WHERE {_THE_DISK}",
         (host_name(request.host), request.vm, target_key(identity, request.path.iqn), request.serial),
     )
-
-
-def host_name(host: HostSpec) -> str:
-    """What tells hosts apart in the file: the address of the machine, whatever its block is called."""
-    return host.network_address or host.initiator or host.address
 
 
 _THE_DISK = "host = ? AND vm = ? AND volume = ? AND serial = ?"
@@ -154,7 +155,21 @@ def _log_in(connection: sqlite3.Connection, identity: str, host: HostSpec, path:
     return key, row[0], endpoint
 
 
-def _device(request: Attach, taken: dict[str, int]) -> str:
+def _check_sharing(connection: sqlite3.Connection, volume: int, request: Attach) -> None:
+    """Raises Conflict when another VM has the volume, and not each of them shares it or only reads it."""
+    row = connection.execute(
+        "SELECT host, vm FROM attachment WHERE volume = ? AND NOT (? AND (shareable OR read_only))",
+        (volume, request.shareable or request.read_only),
+    ).fetchone()
+    if row is not None:
+        raise Conflict(
+            "The disk is another virtual machine's",
+            f"{row[1]} on {row[0]} has {request.path.iqn}. VMs have a disk together when each has it as `shareable` or "
+            "`read_only`.",
+        )
+
+
+def _device(request: Attach, taken: Set[str]) -> str:
     """The device that was asked for, or the first free one of the bus."""
     prefix = _PREFIXES.get(request.bus or "virtio")
     if prefix is None:
@@ -175,7 +190,3 @@ def _devices(prefix: str) -> Iterator[str]:
     for length in (1, 2):
         for letters in itertools.product(string.ascii_lowercase, repeat=length):
             yield prefix + "".join(letters)
-
-
-def _qos_columns(qos: Qos | None) -> tuple[int | None, int | None]:
-    return (None, None) if qos is None else (qos.max_iops, qos.burst_iops)

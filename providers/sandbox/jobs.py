@@ -19,11 +19,14 @@ from typing import Any
 
 from planner.sdk import (
     AccessPath,
+    ActualVm,
     ActualVolume,
     Attach,
     Attachment,
     Conflict,
+    CreateVm,
     CreateVolume,
+    DeleteVm,
     DeleteVolume,
     Detach,
     Done,
@@ -36,40 +39,54 @@ from planner.sdk import (
     PoolSpec,
     ProviderError,
     Qos,
+    QosPolicy,
     Rejected,
     Reply,
     ResizeVolume,
     RevokeAccess,
+    SetPower,
     UpdateAttachment,
+    UpdatePolicy,
     UpdateQos,
+    UpdateVm,
 )
-from providers.sandbox import array, hypervisor
+from providers.sandbox import array, hypervisor, policies, vms
 
 Change = (
     CreateVolume
     | ResizeVolume
     | UpdateQos
+    | UpdatePolicy
     | DeleteVolume
     | array.Grant
     | RevokeAccess
     | Attach
     | UpdateAttachment
     | Detach
+    | CreateVm
+    | UpdateVm
+    | SetPower
+    | DeleteVm
 )
 
 _EFFECTS: Mapping[type, Callable[[sqlite3.Connection, str, Any], Any]] = {
     CreateVolume: array.create,
     ResizeVolume: array.resize,
     UpdateQos: array.update_qos,
+    UpdatePolicy: policies.update,
     DeleteVolume: array.delete,
     array.Grant: array.grant,
     RevokeAccess: array.revoke,
     Attach: hypervisor.attach,
     UpdateAttachment: hypervisor.update_attachment,
     Detach: hypervisor.detach,
+    CreateVm: vms.create,
+    UpdateVm: vms.update,
+    SetPower: vms.set_power,
+    DeleteVm: vms.delete,
 }
 
-_MAKING = (CreateVolume, array.Grant, Attach)
+_MAKING = (CreateVolume, array.Grant, Attach, CreateVm)
 
 
 def change(connection: sqlite3.Connection, identity: str, request: Change, after: float) -> Reply[Any]:
@@ -139,7 +156,8 @@ _KINDS: Mapping[str, type] = {
     kind.__name__: kind
     for kind in (
         *_EFFECTS,
-        *(AccessPath, ActualVolume, Attachment, Endpoint, GrantAccess, HostSpec, Owner, PoolSpec, Qos),
+        *(AccessPath, ActualVm, ActualVolume, Attachment, Endpoint, GrantAccess, HostSpec, Owner, PoolSpec),
+        *(Qos, QosPolicy),
     )
 }
 

@@ -1,4 +1,4 @@
-"""The two protocols of `planner.sdk`, and the way that every call goes."""
+"""The protocols of `planner.sdk`, and the way that every call goes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from typing import Any, TypeVar
 from planner.sdk import (
     AccessPath,
     ActualAttachment,
+    ActualVm,
     ActualVolume,
     ArrayInfo,
     ArrayLimits,
     Attach,
     Attachment,
+    CreateVm,
     CreateVolume,
     Credentials,
+    DeleteVm,
     DeleteVolume,
     Detach,
     GrantAccess,
@@ -28,17 +31,21 @@ from planner.sdk import (
     PoolSpec,
     PoolStatus,
     Qos,
+    QosPolicy,
     Rejected,
     Reply,
     ResizeVolume,
     RevokeAccess,
+    SetPower,
     UpdateAttachment,
+    UpdatePolicy,
     UpdateQos,
+    UpdateVm,
     format_size,
 )
-from providers.sandbox import array, hypervisor, jobs
+from providers.sandbox import array, hypervisor, jobs, policies, pools, vms
 from providers.sandbox.database import Database
-from providers.sandbox.definition import SandboxSettings
+from providers.sandbox.definition import SandboxSettings, pool_enforces
 from providers.sandbox.faults import Faults, Subject, failure, kill_switch
 
 T = TypeVar("T")
@@ -102,17 +109,22 @@ class Simulation:
 
 
 class SandboxArray:
-    """The array's side: a `planner.sdk.StorageProvider`."""
+    """The array's side: a `planner.sdk.StorageProvider`, and `planner.sdk.QosPolicies`."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self._settings = settings
         self._simulation = Simulation(settings)
 
     def inspect(self) -> ArrayInfo:
+        optional = {
+            "chap": self._settings.chap_seed,
+            "image": self._settings.images,
+            "qos_policy": self._settings.policies,
+        }
         return ArrayInfo(
             identity=self._simulation.read("inspect", None, lambda _: self._identity),
             product=_PRODUCT,
-            supports=frozenset({"resize", "update_qos", "acl"} | ({"chap"} if self._settings.chap_seed else set())),
+            supports=frozenset({"resize", "update_qos", "acl"} | {name for name, has in optional.items() if has}),
             limits=ArrayLimits(
                 min_size=self._settings.size_granularity,
                 size_granularity=self._settings.size_granularity,
@@ -124,8 +136,8 @@ class SandboxArray:
         )
 
     def pool_status(self, pool: PoolSpec) -> PoolStatus:
-        status = self._simulation.read("pool_status", pool, lambda connection: array.pool_status(connection, pool))
-        return replace(status, enforces=self._settings.enforces)
+        status = self._simulation.read("pool_status", pool, lambda connection: pools.status(connection, pool))
+        return replace(status, enforces=pool_enforces(self._settings, pool))
 
     def list_volumes(self, pool: PoolSpec) -> Iterable[ActualVolume]:
         return self._simulation.read(
@@ -133,15 +145,29 @@ class SandboxArray:
         )
 
     def create_async(self, request: CreateVolume) -> Reply[ActualVolume]:
-        return self._simulation.change(
-            "create_async", request, request, lambda _: self._check(request.size, request.qos)
-        )
+        def check(_: sqlite3.Connection) -> None:
+            self._check(request.size, request.qos)
+            self._check_policy(request.policy)
+            if request.source is not None and not self._settings.images:
+                raise Rejected("The array makes no volumes from images", 'Provider "sandbox" has `images` = false.')
+
+        return self._simulation.change("create_async", request, request, check)
 
     def resize_async(self, request: ResizeVolume) -> Reply[ActualVolume]:
         return self._simulation.change("resize_async", request, request, lambda _: self._check(request.size, None))
 
     def update_qos(self, request: UpdateQos) -> Reply[ActualVolume]:
-        return self._simulation.change("update_qos", request, request, lambda _: self._check(None, request.qos))
+        def check(_: sqlite3.Connection) -> None:
+            self._check(None, request.qos)
+            self._check_policy(request.policy)
+
+        return self._simulation.change("update_qos", request, request, check)
+
+    def list_policies(self) -> Iterable[QosPolicy]:
+        return self._simulation.read("list_policies", None, lambda connection: list(policies.list_policies(connection)))
+
+    def update_policy(self, request: UpdatePolicy) -> Reply[QosPolicy]:
+        return self._simulation.change("update_policy", request, request, lambda _: self._check(None, request.qos))
 
     def delete_async(self, request: DeleteVolume) -> Reply[None]:
         return self._simulation.change("delete_async", request, request)
@@ -187,21 +213,26 @@ class SandboxArray:
         if qos is None:
             return
         figures = (qos.min_iops, qos.max_iops, qos.burst_iops)
-        if not 0 <= qos.min_iops <= qos.max_iops <= qos.burst_iops:
+        given = [figure for figure in figures if figure]  # 0 is no guarantee and no limit
+        if given != sorted(given) or min(*figures, qos.max_bandwidth) < 0:
             raise Rejected("The IOPS figures are in disorder", f"{figures} must grow from floor to ceiling to burst.")
-        if limits and not limits[0] <= qos.min_iops <= qos.burst_iops <= limits[1]:
+        if limits and given and not (limits[0] <= qos.min_iops and given[-1] <= limits[1]):
             raise Rejected("The IOPS figures are out of range", f"{figures} must lie in {limits[0]} to {limits[1]}.")
+
+    def _check_policy(self, policy: str | None) -> None:
+        if policy is not None and not self._settings.policies:
+            raise Rejected("The array has no QoS policies", 'Provider "sandbox" has them with `policies` = true.')
 
 
 class SandboxHypervisor:
-    """The hosts' side: a `planner.sdk.HypervisorProvider`."""
+    """The hosts' side: a `planner.sdk.HypervisorProvider`, and `planner.sdk.VmHosts`."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self._settings = settings
         self._simulation = Simulation(settings)
 
     def inspect(self, host: HostSpec) -> HostInfo:
-        identity = self._simulation.read("inspect", host, lambda _: hypervisor.host_name(host))
+        identity = self._simulation.read("inspect", host, lambda _: vms.host_name(host))
         return HostInfo(identity, _PRODUCT, self._settings.host_enforces)
 
     def list_attachments(self, host: HostSpec) -> Iterable[ActualAttachment]:
@@ -224,6 +255,21 @@ class SandboxHypervisor:
     def detach(self, request: Detach) -> Reply[None]:
         return self._simulation.change("detach", request, request)
 
+    def list_vms(self, host: HostSpec) -> Iterable[ActualVm]:
+        return self._simulation.read("list_vms", host, lambda connection: list(vms.list_vms(connection, host)))
+
+    def create_vm(self, request: CreateVm) -> Reply[ActualVm]:
+        return self._simulation.change("create_vm", request, request)
+
+    def update_vm(self, request: UpdateVm) -> Reply[ActualVm]:
+        return self._simulation.change("update_vm", request, request)
+
+    def set_power(self, request: SetPower) -> Reply[ActualVm]:
+        return self._simulation.change("set_power", request, request)
+
+    def delete_vm(self, request: DeleteVm) -> Reply[None]:
+        return self._simulation.change("delete_vm", request, request)
+
     def poll(self, job: str) -> Reply[Any]:
         return self._simulation.poll(job)
 
@@ -238,6 +284,7 @@ class SandboxHypervisor:
         """Raises Rejected for figures that the host cannot hold."""
         if qos is None:
             return
-        for name, asked in (("ceiling", qos.max_iops), ("burst", qos.burst_iops > qos.max_iops)):
-            if asked and name not in self._settings.host_enforces:
-                raise Rejected(f"The host holds no {name}", f"It was asked to keep {qos.max_iops} IOPS.")
+        asked = {"ceiling": qos.max_iops, "burst": qos.burst_iops > qos.max_iops, "bandwidth": qos.max_bandwidth}
+        for name, figure in asked.items():
+            if figure and name not in self._settings.host_enforces:
+                raise Rejected(f"The host holds no {name}", f"It was asked to keep {qos}.")

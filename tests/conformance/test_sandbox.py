@@ -24,8 +24,11 @@ from planner.sdk.conformance import (
     ArrayUnderTest,
     HostUnderTest,
     HypervisorConformance,
+    PolicyConformance,
     StorageConformance,
     Target,
+    VmConformance,
+    VmHostUnderTest,
     finish,
     new_owner,
 )
@@ -44,6 +47,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
         "async_after": request.param,
         "chap_seed": "a seed for tests",
         "iops_range": (50, 200_000),
+        "policies": True,
     }
 
 
@@ -75,9 +79,11 @@ class CountingConnection(sqlite3.Connection):
         return super().execute(*arguments)
 
 
-class TestArray(StorageConformance):
+class TestArray(StorageConformance, PolicyConformance):
     @pytest.fixture
-    def array(self, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> ArrayUnderTest:
+    def array(self, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArrayUnderTest:
+        image = tmp_path / "debian.raw"
+        image.write_bytes(bytes(1 << 20))
         monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=CountingConnection))
         return ArrayUnderTest(
             open=lambda: open_array(settings),
@@ -86,50 +92,80 @@ class TestArray(StorageConformance):
             add_foreign=lambda name: write(
                 settings, "INSERT INTO volume (pool, name, size) VALUES (?, ?, ?)", POOL.address, name, 1 << 30
             ),
+            image=str(image),
             count_calls=lambda: CountingConnection.statements,
         )
 
 
-class TestArrayWithoutChap(StorageConformance):
+class TestSimpleArray(StorageConformance, PolicyConformance):
+    """Without CHAP, images and policies, and of a pool that holds nothing."""
+
     @pytest.fixture
     def array(self, settings: dict[str, Any]) -> ArrayUnderTest:
-        settings["chap_seed"] = None
+        settings |= {"chap_seed": None, "images": False, "policies": False, "enforces": ()}
         return ArrayUnderTest(open=lambda: open_array(settings), pool=POOL, endpoints=(KVM1, KVM2))
+
+
+class Hosts:
+    """The targets of a simulation, for its hosts."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        self._array = open_array(settings)
+
+    def serve(self, endpoint: Endpoint = KVM1) -> Target:
+        array = self._array
+        request = CreateVolume(POOL, f"v-{secrets.token_hex(4)}", 1 << 30, None, new_owner())
+        volume = finish(array, array.create_async(request))
+        path = finish(array, array.grant_access(GrantAccess(POOL, volume.id, endpoint)))
+        return Target(volume.id, path, array.credentials(volume.id, path), volume.size)
+
+    def grow(self, target: Target) -> int:
+        request = ResizeVolume(POOL, target.volume, 2 * target.size)
+        return finish(self._array, self._array.resize_async(request)).size
+
+    def add_foreign_disk(self) -> str:
+        target = self.serve()
+        write(
+            self._settings,
+            "INSERT INTO attachment (host, vm, device, volume, endpoint, size, read_only)"
+            " VALUES (?, 'db-01', 'vdz', ?, ?, ?, 0)",
+            *(HOST.network_address, int(target.volume.removeprefix("vol-")), KVM1.initiator, target.size),
+        )
+        return target.path.iqn
+
+    def add_foreign_vm(self, name: str) -> None:
+        write(
+            self._settings,
+            "INSERT INTO vm (host, name, cpus, memory, running_cpus, running_memory) VALUES (?, ?, 2, 1024, 2, 1024)",
+            *(HOST.network_address, name),
+        )
+
+
+@pytest.fixture
+def hosts(settings: dict[str, Any]) -> Hosts:
+    return Hosts(settings)
 
 
 class TestHypervisor(HypervisorConformance):
     @pytest.fixture
-    def hypervisor(self, settings: dict[str, Any]) -> HostUnderTest:
-        array = open_array(settings)
-
-        def serve(endpoint: Endpoint = KVM1) -> Target:
-            volume = finish(
-                array, array.create_async(CreateVolume(POOL, f"v-{secrets.token_hex(4)}", 1 << 30, None, new_owner()))
-            )
-            path = finish(array, array.grant_access(GrantAccess(POOL, volume.id, endpoint)))
-            return Target(volume.id, path, array.credentials(volume.id, path), volume.size)
-
-        def grow(target: Target) -> int:
-            return finish(array, array.resize_async(ResizeVolume(POOL, target.volume, 2 * target.size))).size
-
-        def add_foreign() -> str:
-            target = serve()
-            assert HOST.network_address is not None
-            write(
-                settings,
-                "INSERT INTO attachment (host, vm, device, volume, endpoint, size, read_only)"
-                " VALUES (?, 'db-01', 'vdz', ?, ?, ?, 0)",
-                *(HOST.network_address, int(target.volume.removeprefix("vol-")), KVM1.initiator, target.size),
-            )
-            return target.path.iqn
-
+    def hypervisor(self, settings: dict[str, Any], hosts: Hosts) -> HostUnderTest:
         return HostUnderTest(
             open=lambda: open_hypervisor(settings),
             host=HOST,
             vm="db-01",
             missing_vm="db-99",
-            serve=serve,
-            serve_closed=lambda: serve(KVM2),
-            grow=grow,
-            add_foreign=add_foreign,
+            serve=hosts.serve,
+            serve_closed=lambda: hosts.serve(KVM2),
+            grow=hosts.grow,
+            add_foreign=hosts.add_foreign_disk,
+        )
+
+
+class TestVms(VmConformance):
+    @pytest.fixture
+    def vm_host(self, settings: dict[str, Any], hosts: Hosts) -> VmHostUnderTest:
+        hosts.serve()  # makes the file, which a second administrator then writes to
+        return VmHostUnderTest(
+            open=lambda: open_hypervisor(settings), host=HOST, serve=hosts.serve, add_foreign=hosts.add_foreign_vm
         )

@@ -24,6 +24,7 @@ from planner.sdk.storage import (
     Pending,
     PoolSpec,
     Qos,
+    QosPolicies,
     Reply,
     ResizeVolume,
     RevokeAccess,
@@ -51,10 +52,14 @@ class ArrayUnderTest:
         pool: exists, and has room for 32 volumes of `size`.
         endpoints: two hosts that may be let in.
         size, larger: bytes; both multiples of the array's granularity.
-        qos, other_qos: figures within the array's limits; None for an array that takes none.
+        qos, other_qos: figures within the array's limits, each with its floor below the other's ceiling; None for an
+            array that takes none.
+        bandwidth: bytes per second, within the array's limits.
         missing_pool: a pool that the array has not; None for an array whose pools come into being by use.
         names_unique: the array refuses a second volume of the same name.
         add_foreign: makes a volume of the given name in `pool` by other means than the provider.
+        image: what the array makes a volume of `size` from; None where it is not to be had.
+        missing_image: what it finds no image by.
         count_calls: how many requests the providers of `open` have sent to the array so far.
         deadline: seconds that a pending call may take.
     """
@@ -66,9 +71,12 @@ class ArrayUnderTest:
     larger: int = 2 * _GIB
     qos: Qos | None = _QOS
     other_qos: Qos | None = _OTHER_QOS
+    bandwidth: int = 50 << 20
     missing_pool: PoolSpec | None = None
     names_unique: bool = True
     add_foreign: Callable[[str], None] | None = None
+    image: str | None = None
+    missing_image: str = "/nowhere/no-such-image.raw"
     count_calls: Callable[[], int] | None = None
     deadline: float = 60.0
     provider: StorageProvider = field(init=False)
@@ -127,6 +135,10 @@ class StorageConformance:
     def test_abilities_are_said_in_known_words(self, array: ArrayUnderTest) -> None:
         assert array.provider.pool_status(array.pool).enforces <= ENFORCEABLE
         assert array.provider.inspect().supports <= ABILITIES
+
+    def test_an_array_that_has_policies_can_be_asked_about_them(self, array: ArrayUnderTest) -> None:
+        array.needs("qos_policy")
+        assert isinstance(array.provider, QosPolicies)
 
     def test_pool_status_counts_what_volumes_may_grow_to_and_their_floors(self, array: ArrayUnderTest) -> None:
         before = array.provider.pool_status(array.pool)
@@ -242,6 +254,27 @@ class StorageConformance:
         floor = limits.min_iops[1] + 1
         self._is_rejected(array, replace(array.request(), qos=Qos(floor, floor, floor)))
 
+    def test_create_makes_a_volume_from_an_image(self, array: ArrayUnderTest) -> None:
+        array.needs("image")
+        if array.image is None:
+            pytest.skip("no image is given")
+        request = replace(array.request(), source=array.image)
+        volume = array.finish(array.provider.create_async(request))
+        assert (volume.name, volume.size, volume.qos) == (request.name, request.size, request.qos)
+        assert array.finish(array.provider.create_async(request)) == volume
+        assert [listed for listed in array.volumes().values() if listed.owner == request.owner] == [volume]
+
+    def test_missing_image_is_rejected_and_leaves_nothing(self, array: ArrayUnderTest) -> None:
+        array.needs("image")
+        before = array.provider.pool_status(array.pool)
+        self._is_rejected(array, replace(array.request(), source=array.missing_image))
+        assert array.provider.pool_status(array.pool) == before
+
+    def test_image_is_refused_by_an_array_that_takes_none(self, array: ArrayUnderTest) -> None:
+        if "image" in array.provider.inspect().supports:
+            pytest.skip("the array makes volumes from images")
+        self._is_rejected(array, replace(array.request(), source=array.image or array.missing_image))
+
     def _is_rejected(self, array: ArrayUnderTest, request: CreateVolume) -> None:
         with pytest.raises(Rejected):
             array.finish(array.provider.create_async(request))
@@ -280,6 +313,45 @@ class StorageConformance:
         for _ in range(2):
             assert array.finish(array.provider.update_qos(request)) == replace(volume, qos=array.other_qos)
             assert array.volumes()[volume.id] == replace(volume, qos=array.other_qos)
+
+    @pytest.mark.parametrize("ability", sorted(ENFORCEABLE))
+    def test_figure_that_the_pool_enforces_is_carried_exactly(self, array: ArrayUnderTest, ability: str) -> None:
+        if ability not in array.provider.pool_status(array.pool).enforces:
+            pytest.skip(f"the pool does not enforce {ability}")
+        assert array.qos is not None and array.other_qos is not None, "what is enforced can be given"
+        qos = {
+            "floor": replace(array.other_qos, min_iops=array.qos.min_iops),
+            "ceiling": replace(array.other_qos, max_iops=array.qos.max_iops),
+            "burst": replace(array.other_qos, burst_iops=array.other_qos.max_iops),
+            "bandwidth": replace(array.other_qos, max_bandwidth=array.bandwidth),
+        }[ability]
+        made = array.finish(array.provider.create_async(replace(array.request(), qos=qos)))
+        assert made.qos == array.volumes()[made.id].qos == qos
+        array.needs("update_qos")
+        changed = array.create()
+        for figures in (qos, array.other_qos):
+            answer = array.finish(array.provider.update_qos(UpdateQos(array.pool, changed.id, figures)))
+            assert answer.qos == array.volumes()[changed.id].qos == figures
+
+    def test_figures_survive_a_resize(self, array: ArrayUnderTest) -> None:
+        array.needs("update_qos")
+        array.needs("resize")
+        volume = array.create()
+        array.grant(volume.id, array.endpoints[0])
+        array.finish(array.provider.update_qos(UpdateQos(array.pool, volume.id, array.other_qos)))
+        before = array.volumes()[volume.id]
+        array.finish(array.provider.resize_async(ResizeVolume(array.pool, volume.id, array.larger)))
+        assert array.volumes()[volume.id] == replace(before, qos=array.other_qos, size=array.larger)
+
+    def test_pool_status_counts_the_floor_that_an_update_gave(self, array: ArrayUnderTest) -> None:
+        array.needs("update_qos")
+        if array.qos is None or array.other_qos is None:
+            pytest.skip("the array takes no figures")
+        volume = array.create()
+        before = array.provider.pool_status(array.pool)
+        array.finish(array.provider.update_qos(UpdateQos(array.pool, volume.id, array.other_qos)))
+        grown = array.other_qos.min_iops - array.qos.min_iops
+        assert array.provider.pool_status(array.pool) == replace(before, floors=before.floors + grown)
 
     # delete
 

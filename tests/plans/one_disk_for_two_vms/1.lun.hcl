@@ -6,6 +6,7 @@ disk_offering "fast" {
   min_iops   = 100
   max_iops   = 1000
   burst_iops = 2000
+  shareable  = true
 }
 
 pool "a" {

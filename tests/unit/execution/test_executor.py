@@ -106,7 +106,7 @@ def test_two_hosts_share_a_volume(tmp_path: Path, store: MemoryStore, async_afte
     world = World(tmp_path / "sandbox.db", async_after=async_after)
     steps = Steps().create()
     for host in HOSTS:
-        steps.grant(host).attach(host)
+        steps.grant(host).attach(host, read_only=True)
     assert len(run(steps.graph(), world, store).done) == 5
     assert sorted(attributes(store)["access"]) == list(HOSTS)
     assert [disk["host"] for disk in attributes(store)["attachments"]] == list(HOSTS)

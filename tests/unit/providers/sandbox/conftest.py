@@ -12,11 +12,14 @@ import pytest
 
 from planner.sdk import (
     AccessPath,
+    ActualVm,
     ActualVolume,
     Attach,
     Attachment,
+    CreateVm,
     CreateVolume,
     Credentials,
+    DeleteVm,
     DeleteVolume,
     Detach,
     Endpoint,
@@ -26,6 +29,9 @@ from planner.sdk import (
     PoolSpec,
     Qos,
     RevokeAccess,
+    SetPower,
+    UpdateVm,
+    VmHosts,
 )
 from planner.sdk.conformance import finish
 from providers.sandbox import PROVIDER
@@ -45,6 +51,8 @@ class Site:
         self.path = path
         self.array = PROVIDER.open_storage({"path": str(path), **settings})
         self.hypervisor = PROVIDER.open_hypervisor({"path": str(path), **settings})
+        assert isinstance(self.hypervisor, VmHosts)
+        self.vm_hosts: VmHosts = self.hypervisor
 
     def create(
         self,
@@ -54,9 +62,12 @@ class Site:
         pool: PoolSpec | None = None,
         address: str = "volume.v",
         intent: str | None = None,
+        source: str | None = None,
+        policy: str | None = None,
     ) -> ActualVolume:
         owner = Owner("lineage", address, intent or secrets.token_hex(8))
-        return finish(self.array, self.array.create_async(CreateVolume(pool or self.pool, name, size, qos, owner)))
+        request = CreateVolume(pool or self.pool, name, size, qos, owner, source=source, policy=policy)
+        return finish(self.array, self.array.create_async(request))
 
     def grant(self, volume: str, endpoint: Endpoint = kvm1) -> AccessPath:
         return finish(self.array, self.array.grant_access(GrantAccess(self.pool, volume, endpoint)))
@@ -80,15 +91,48 @@ class Site:
         bus: str | None = None,
         serial: str = "s1",
         qos: Qos | None = None,
+        read_only: bool = False,
+        shareable: bool = False,
+        boot: bool = False,
     ) -> Attachment:
         owner = Owner("lineage", "volume.v", secrets.token_hex(8))
         request = Attach(
-            host or self.host(), vm, "any", path, serial, GIB, device, bus, read_only=False, qos=qos, owner=owner
+            *(host or self.host(), vm, "any", path, serial, GIB, device, bus),
+            read_only=read_only,
+            qos=qos,
+            owner=owner,
+            shareable=shareable,
+            boot=boot,
         )
         return finish(self.hypervisor, self.hypervisor.attach(request, credentials))
 
     def detach(self, path: AccessPath, vm: str = "db-01", device: str = "vda", serial: str = "s1") -> None:
         finish(self.hypervisor, self.hypervisor.detach(Detach(self.host(), vm, device, serial, path)))
+
+    def create_vm(
+        self,
+        name: str = "web",
+        cpus: int = 2,
+        memory: int = GIB,
+        host: HostSpec | None = None,
+        address: str = "vm.web",
+        intent: str | None = None,
+    ) -> ActualVm:
+        owner = Owner("lineage", address, intent or secrets.token_hex(8))
+        request = CreateVm(host or self.host(), name, cpus, memory, owner)
+        return finish(self.hypervisor, self.vm_hosts.create_vm(request))
+
+    def update_vm(self, cpus: int, memory: int, name: str = "web", host: HostSpec | None = None) -> ActualVm:
+        return finish(self.hypervisor, self.vm_hosts.update_vm(UpdateVm(host or self.host(), name, cpus, memory)))
+
+    def set_power(self, on: bool, name: str = "web", host: HostSpec | None = None) -> ActualVm:
+        return finish(self.hypervisor, self.vm_hosts.set_power(SetPower(host or self.host(), name, on)))
+
+    def delete_vm(self, name: str = "web", host: HostSpec | None = None) -> None:
+        finish(self.hypervisor, self.vm_hosts.delete_vm(DeleteVm(host or self.host(), name)))
+
+    def vms(self, host: HostSpec | None = None) -> dict[str, ActualVm]:
+        return {vm.name: vm for vm in self.vm_hosts.list_vms(host or self.host())}
 
     def names(self, pool: PoolSpec | None = None) -> list[str]:
         return [volume.name for volume in self.array.list_volumes(pool or self.pool)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from planner.sdk import (
 GIB = 1 << 30
 
 
-ALL = frozenset({"floor", "ceiling", "burst"})
+ALL = frozenset({"floor", "ceiling", "burst", "bandwidth"})
 
 
 def pool(**arguments: Any) -> PoolSpec:
@@ -119,6 +120,11 @@ def test_size_is_a_multiple_of_the_granularity(open_site: Callable[..., Any], si
     [
         (Qos(50, 1000, 2000), True),
         (Qos(50, 50, 50), True),
+        (Qos(50, 1000, 2000, 1 << 20), True),
+        (Qos(50, 1000, 0), True),
+        (Qos(0, 0, 0, 1 << 20), True),
+        (Qos(0, 0, 0, -1), False),
+        (Qos(50, 0, 2001), False),
         (Qos(0, 1000, 2000), False),
         (Qos(49, 1000, 2000), False),
         (Qos(50, 1000, 2001), False),
@@ -148,8 +154,64 @@ def test_qos_may_be_taken_off_again(site: Any) -> None:
 def test_abilities_follow_the_settings(open_site: Callable[..., Any]) -> None:
     site = open_site(enforces=("ceiling",))
     assert site.array.pool_status(site.pool).enforces == {"ceiling"}
-    assert "chap" not in open_site().array.inspect().supports
-    assert "chap" in open_site(chap_seed="seed").array.inspect().supports
+    assert open_site().array.inspect().supports == {"resize", "update_qos", "acl", "image"}
+    assert open_site(chap_seed="seed", policies=True, images=False).array.inspect().supports == {
+        *("resize", "update_qos", "acl", "chap", "qos_policy")
+    }
+
+
+def test_a_pool_may_hold_other_figures_than_the_rest_of_the_array(open_site: Callable[..., Any]) -> None:
+    site = open_site(enforces=("floor",))
+    assert site.array.pool_status(pool()).enforces == {"floor"}
+    assert site.array.pool_status(pool(enforces=())).enforces == frozenset()
+    assert site.array.pool_status(pool(enforces=("ceiling", "bandwidth"))).enforces == {"ceiling", "bandwidth"}
+    with pytest.raises(Rejected, match="settings") as caught:
+        site.array.pool_status(pool(enforces=("ceilings",)))
+    assert '"enforces" of pool.fast' in caught.value.detail
+
+
+def test_bandwidth_is_listed_and_may_be_the_only_limit(site: Any) -> None:
+    volume = site.create(qos=Qos(0, 0, 0, 400 << 20))
+    assert site.names() == ["v"]
+    for qos in (Qos(100, 200, 300, 5 << 20), Qos(100, 200, 300), Qos(0, 0, 0, 7)):
+        site.array.update_qos(UpdateQos(site.pool, volume.id, qos))
+        (listed,) = site.array.list_volumes(site.pool)
+        assert listed.qos == qos
+
+
+# images
+
+
+def image(directory: Path, size: int) -> str:
+    path = directory / "debian.raw"
+    with path.open("wb") as file:
+        file.truncate(size)
+    return str(path)
+
+
+def test_a_volume_is_made_from_an_image_that_fits(site: Any, tmp_path: Path) -> None:
+    source = image(tmp_path, GIB)
+    assert site.create("root", GIB, source=source).size == GIB
+    with pytest.raises(Rejected, match="does not fit"):
+        site.create("small", GIB - 512, source=source)
+    for missing in (str(tmp_path / "none.raw"), str(tmp_path)):
+        with pytest.raises(Rejected, match="No such image"):
+            site.create("none", source=missing)
+    assert site.names() == ["root"]
+
+
+def test_an_image_is_needed_only_to_make_the_volume(site: Any, tmp_path: Path) -> None:
+    source = image(tmp_path, GIB)
+    volume = site.create("root", source=source, intent="1" * 16)
+    Path(source).unlink()
+    assert site.create("root", source=source, intent="1" * 16) == volume
+
+
+def test_an_array_without_images_makes_no_volume_from_one(open_site: Callable[..., Any], tmp_path: Path) -> None:
+    site = open_site(images=False)
+    with pytest.raises(Rejected, match="images"):
+        site.create("root", source=image(tmp_path, GIB))
+    assert site.names() == []
 
 
 def test_a_granted_volume_is_not_deleted(site: Any) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from planner.sdk import Rejected, Retryable, Unreachable
+from planner.sdk import Pending, Qos, Rejected, Retryable, Unreachable
 from providers.sandbox import database
 from providers.sandbox.database import Database
 
@@ -66,6 +69,75 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(Rejected):
         _ = Database(path).identity
+
+
+# files of other versions
+
+
+@pytest.fixture
+def version_1(tmp_path: Path) -> Path:
+    """A sandbox with two volumes, of which one is attached, and a job that is due at 4,000,000,000 s."""
+    path = tmp_path / "sandbox.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(Path(__file__).with_name("version_1.sql").read_text())
+    connection.close()
+    return path
+
+
+def schema(path: Path) -> set[tuple[object, ...]]:
+    """Tables with their columns, indexes and triggers; the order of columns left out, and comments."""
+    with closing(sqlite3.connect(path)) as connection:
+        things = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+        described = {(type, name, sql) for type, name, sql in things if type != "table"}
+        for name in (name for type, name, _ in things if type == "table"):
+            described |= {(name, *column[1:]) for column in connection.execute(f"PRAGMA table_info({name})")}
+        return described | {("version", *connection.execute("PRAGMA user_version").fetchone())}
+
+
+def test_a_file_of_version_1_becomes_one_of_this_version(version_1: Path, open_site: Callable[..., Any]) -> None:
+    (volume, other) = open_site().array.list_volumes(open_site().pool)
+    assert (volume.name, volume.qos, len(volume.grants)) == ("v1", Qos(100, 200, 300), 1)
+    assert (other.name, other.qos) == ("v2", None)
+    (disk,) = open_site().hypervisor.list_attachments(open_site().host())
+    assert (disk.vm, disk.qos, disk.live) == ("db-01", Qos(0, 200, 300), True)
+    assert open_site().array.pool_status(open_site().pool).floors == 100
+    new = open_site(policies=True).create("new", qos=Qos(50, 60, 70, 80), policy="gold")
+    assert new.id == "vol-4"
+    assert open_site().array.pool_status(open_site().pool).floors == 150
+    made = version_1.with_name("made.db")
+    type(open_site())(made, {}).create()
+    assert schema(version_1) == schema(made)
+
+
+def test_jobs_of_a_file_of_version_1_go_on(
+    version_1: Path, open_site: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(open_site().array.poll("job-1"), Pending)
+    monkeypatch.setattr(time, "time", lambda: 4_000_000_001.0)
+    assert open_site().array.poll("job-1").value.qos == Qos(1, 2, 3)
+
+
+def test_those_who_find_a_file_of_version_1_at_once_share_one(version_1: Path, open_site: Callable[..., Any]) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda number: open_site().create(f"new-{number}").id, range(8)))
+    assert len(set(made)) == 8
+
+
+def test_an_upgrade_that_fails_leaves_the_file_as_it_was(version_1: Path, open_site: Callable[..., Any]) -> None:
+    with closing(sqlite3.connect(version_1)) as connection:
+        connection.execute("CREATE TABLE vm (name TEXT)")  # somebody's own
+    before = schema(version_1)
+    with pytest.raises(sqlite3.OperationalError):
+        open_site().names()
+    assert schema(version_1) == before
+
+
+def test_a_file_of_a_later_version_is_refused(site: Any, open_site: Callable[..., Any]) -> None:
+    site.create()
+    site.write("PRAGMA user_version = 3")
+    with pytest.raises(Rejected, match="another version") as caught:
+        open_site().names()
+    assert "has version 3 and this Lunform reads version 2" in caught.value.detail
 
 
 def test_a_transaction_that_raises_leaves_nothing(site: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planner.sdk import HypervisorProvider, Rejected, StorageProvider
+from planner.sdk import HypervisorProvider, QosPolicies, Rejected, StorageProvider, VmHosts
 from providers.sandbox import PROVIDER
 from providers.sandbox.definition import SETTINGS, FaultRule, read_settings
 
@@ -16,7 +16,9 @@ def test_nothing_given_means_the_declared_defaults() -> None:
     settings = read_settings(dict.fromkeys(argument.name for argument in SETTINGS))
     assert settings == read_settings({})
     assert settings.path == Path("sandbox.db")
-    assert settings.enforces == {"floor", "ceiling", "burst"}
+    assert settings.enforces == {"floor", "ceiling", "burst", "bandwidth"}
+    assert settings.host_enforces == {"ceiling", "burst", "bandwidth"}
+    assert (settings.images, settings.policies) == (True, False)
     assert (settings.latency, settings.async_after, settings.iops_range, settings.chap_seed) == (0, 0, None, None)
 
 
@@ -65,7 +67,8 @@ def test_the_seed_of_the_secrets_is_not_shown() -> None:
 
 
 def test_every_protocol_call_can_be_named_by_a_fault() -> None:
-    calls = {name for kind in (StorageProvider, HypervisorProvider) for name in vars(kind) if name[0] != "_"}
+    kinds = (StorageProvider, QosPolicies, HypervisorProvider, VmHosts)
+    calls = {name for kind in kinds for name in vars(kind) if name[0] != "_"}
     for call in calls - {"close"}:
         read_settings({"faults": ({"verb": call, "effect": "refuse"},)})
 

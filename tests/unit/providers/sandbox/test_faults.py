@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from planner.sdk import OutcomeUnknown, ProviderError, Rejected, ResizeVolume, Retryable, Unreachable
+from planner.sdk import (
+    OutcomeUnknown,
+    ProviderError,
+    Qos,
+    Rejected,
+    ResizeVolume,
+    Retryable,
+    Unreachable,
+    UpdatePolicy,
+)
 
 GIB = 1 << 30
 
@@ -145,3 +154,34 @@ def test_each_step_can_fail_by_the_volumes_name(open_site: Callable[..., Any], v
 def test_other_verbs_go_on(open_site: Callable[..., Any]) -> None:
     site = open_site(faults=(rule("attach", "refuse"),))
     site.grant(site.create().id)
+
+
+@pytest.mark.parametrize("verb", ["create_vm", "update_vm", "set_power", "delete_vm"])
+@pytest.mark.parametrize(("match", "hit"), [("web", True), ("vm.web", True), ("vm.*", True), ("db-01", False)])
+def test_calls_about_a_vm_can_fail_by_its_name_or_address(
+    open_site: Callable[..., Any], verb: str, match: str, hit: bool
+) -> None:
+    site = open_site(faults=(rule(verb, "lose", match, times=1),))
+    owner = {"intent": "1" * 16}
+    calls = {
+        "create_vm": lambda: site.create_vm("web", **owner),
+        "update_vm": lambda: site.update_vm(3, GIB),
+        "set_power": lambda: site.set_power(False),
+        "delete_vm": lambda: site.delete_vm(),
+    }
+    for name, call in calls.items():
+        if hit and name == verb:
+            with pytest.raises(OutcomeUnknown):
+                call()
+        call()
+
+
+def test_a_policy_can_fail_by_its_name(open_site: Callable[..., Any]) -> None:
+    site = open_site(policies=True, faults=(rule("update_policy", "retry", "gold"), rule("list_policies", "refuse")))
+    for name in ("gold", "silver"):
+        site.create(name, qos=Qos(1, 2, 3), policy=name)
+    site.array.update_policy(UpdatePolicy("silver", Qos(1, 2, 4)))
+    with pytest.raises(Retryable):
+        site.array.update_policy(UpdatePolicy("gold", Qos(1, 2, 4)))
+    with pytest.raises(Rejected):
+        site.array.list_policies()

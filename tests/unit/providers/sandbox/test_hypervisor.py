@@ -162,7 +162,50 @@ def test_a_disk_is_attached_to_a_vm_once(site: Any) -> None:
     site.attach(path)
     with pytest.raises(Conflict):
         site.attach(path, serial="s2")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shared"),
+    [
+        ({}, {}, False),
+        ({"shareable": True}, {}, False),
+        ({}, {"shareable": True}, False),
+        ({}, {"read_only": True}, False),
+        ({"shareable": True}, {"shareable": True}, True),
+        ({"read_only": True}, {"read_only": True}, True),
+        ({"shareable": True}, {"read_only": True}, True),
+    ],
+)
+def test_vms_have_a_disk_together_when_each_shares_it_or_only_reads(
+    site: Any, first: dict[str, bool], second: dict[str, bool], shared: bool
+) -> None:
+    volume = site.create()
+    path = site.grant(volume.id)
+    site.grant(volume.id, site.kvm2)
+    site.attach(path, **first)
+    for host, vm in ((site.kvm1, "db-02"), (site.kvm2, "db-01")):
+        if shared:
+            site.attach(path, host=site.host(host), vm=vm, **second)
+        else:
+            with pytest.raises(Conflict, match="another"):
+                site.attach(path, host=site.host(host), vm=vm, **second)
+    assert len(disks(site)) == (2 if shared else 1)
+
+
+def test_one_vm_that_keeps_a_disk_to_itself_keeps_out_a_third(site: Any) -> None:
+    path = served(site)
+    site.attach(path, vm="db-01", shareable=True)
+    site.write("UPDATE attachment SET shareable = 0")  # as by an administrator's own means
+    with pytest.raises(Conflict):
+        site.attach(path, vm="db-02", shareable=True)
+
+
+def test_a_disk_goes_to_another_vm_once_it_is_detached(site: Any) -> None:
+    path = served(site)
+    site.attach(path)
+    site.detach(path)
     site.attach(path, vm="db-02")
+    assert disks(site) == [("db-02", "vda")]
 
 
 def test_only_named_vms_are_there_where_they_are_named(site: Any) -> None:
@@ -205,6 +248,9 @@ def test_a_vm_sees_no_more_than_the_array_has(site: Any) -> None:
         (("ceiling",), Qos(0, 100, 100), True),
         (("ceiling",), Qos(0, 100, 200), False),
         (("ceiling", "burst"), Qos(0, 100, 200), True),
+        (("ceiling", "burst"), Qos(0, 0, 0, 100), False),
+        (("bandwidth",), Qos(0, 0, 0, 100), True),
+        (("bandwidth",), Qos(0, 100, 100, 100), False),
     ],
 )
 def test_a_host_takes_only_the_limits_that_it_holds(
@@ -218,3 +264,13 @@ def test_a_host_takes_only_the_limits_that_it_holds(
     else:
         with pytest.raises(Rejected):
             site.attach(path, qos=qos)
+
+
+def test_bandwidth_is_listed_and_may_be_the_only_limit(site: Any) -> None:
+    path = served(site)
+    site.attach(path, qos=Qos(0, 100, 200, 300))
+    for qos in (Qos(0, 0, 0, 400), Qos(0, 100, 100), None):
+        update = UpdateAttachment(site.host(), "db-01", "vda", "s1", path, GIB, qos)
+        site.hypervisor.update_attachment(update)
+        (disk,) = site.hypervisor.list_attachments(site.host())
+        assert disk.qos == qos
