@@ -1,6 +1,10 @@
 """
 The suite that every provider passes: what the docstrings of `planner.sdk.storage` and `planner.sdk.hypervisor` promise.
 
+    StorageConformance       what serves volumes
+    HypervisorConformance    what attaches them
+    VmConformance            what makes VMs besides
+
 Subclass the class of your kind in a test module, and give it its one fixture:
 
     class TestAcme(StorageConformance):
@@ -8,8 +12,9 @@ Subclass the class of your kind in a test module, and give it its one fixture:
         def array(self, acme):
             return ArrayUnderTest(open=lambda: AcmeArray(acme.url), pool=..., endpoints=(..., ...))
 
-The suite makes volumes in the pool and attaches disks to the VM that it is given, and expects neither to be used by
-anybody else meanwhile. It removes nothing at its end: tests give it a fresh pool, or clear it themselves.
+The suite makes volumes in the pool, attaches disks to the VM that it is given and makes VMs on the host, and expects
+none of these to be used by anybody else meanwhile. It removes nothing at its end: tests give it a fresh pool and host,
+or clear them themselves.
 
 Ask pytest to rewrite the assertions here, so that a failure shows its values, before this module is first imported
 (in a `conftest.py`):
@@ -20,6 +25,7 @@ Ask pytest to rewrite the assertions here, so that a failure shows its values, b
 from planner.sdk.conformance.hypervisor import HostUnderTest, HypervisorConformance, Target
 from planner.sdk.conformance.replies import finish, new_owner
 from planner.sdk.conformance.storage import ArrayUnderTest, StorageConformance
+from planner.sdk.conformance.vms import VmConformance, VmHostUnderTest
 
 __all__ = [
     "ArrayUnderTest",
@@ -27,6 +33,8 @@ __all__ = [
     "HypervisorConformance",
     "StorageConformance",
     "Target",
+    "VmConformance",
+    "VmHostUnderTest",
     "finish",
     "new_owner",
 ]
