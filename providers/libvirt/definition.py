@@ -143,9 +143,9 @@ def controller_xml(index: int) -> str:
     return f"<controller type='scsi' model='virtio-scsi' index='{index}'/>"
 
 
-def disk_xml(
+def disk_element(
     request: Attach, device: str, secret: str | None = None, username: str = "", scsi: tuple[int, int] | None = None
-) -> str:
+) -> Element:
     """
     The `<disk>` of an attach.
 
@@ -167,12 +167,14 @@ def disk_xml(
     write_iotune(disk, request.qos)
     if request.read_only:
         SubElement(disk, "readonly")
+    if request.shareable:
+        SubElement(disk, "shareable")
     SubElement(disk, "serial").text = request.serial
     SubElement(disk, "alias", name=ALIAS_PREFIX + request.owner.intent)
     if scsi is not None:
         controller, unit = scsi
         SubElement(disk, "address", type="drive", controller=str(controller), bus="0", target="0", unit=str(unit))
-    return ElementTree.tostring(disk, encoding="unicode")
+    return disk
 
 
 def _attribute(element: Element, path: str, name: str) -> str:

@@ -12,46 +12,60 @@ import libvirt
 
 from planner.sdk import (
     ActualAttachment,
+    ActualVm,
     Attach,
     Attachment,
     Conflict,
+    CreateVm,
     Credentials,
+    DeleteVm,
     Detach,
     Done,
     HostInfo,
     HostSpec,
     Missing,
-    ProviderError,
     Rejected,
     Reply,
-    Retryable,
+    SetPower,
     Settings,
     UpdateAttachment,
+    UpdateVm,
 )
 from providers.libvirt.chap import define_secret, forget_secret, secret_uuid
 from providers.libvirt.connections import Connections
 from providers.libvirt.definition import (
     ALIAS_PREFIX,
-    Disk,
     bus_of,
     controller_xml,
-    disk_xml,
+    disk_element,
     free_device,
     scsi_place,
 )
-from providers.libvirt.limits import to_parameters
+from providers.libvirt.domain import Figures, add_boot_disk, set_figures, virt_type, vm_xml
+from providers.libvirt.limits import differ, to_parameters
+from providers.libvirt.live import grow, limit, live_sizes, unplug
+from providers.libvirt.power import Shutdown, start
+from providers.libvirt.refusals import explain_attach
 from providers.libvirt.vm import Vm
 
 DETACH_TIMEOUT = 20.0
-DETACH_POLL = 0.05
+SHUTDOWN_TIMEOUT = 60.0
+
+_UNDEFINE = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+)
+"""With all that libvirt keeps beside a definition: each of them alone would have it refuse."""
 
 
 class LibvirtHosts:
     """All hosts of one `provider "libvirt"` block; each host names its libvirtd by `uri`."""
 
     def __init__(self, settings: Settings) -> None:
-        timeout = settings.get("detach_timeout")
-        self._detach_timeout = DETACH_TIMEOUT if timeout is None else float(timeout)
+        self._detach_timeout = _seconds(settings, "detach_timeout", DETACH_TIMEOUT)
+        self._shutdown_timeout = _seconds(settings, "shutdown_timeout", SHUTDOWN_TIMEOUT)
         self._connections = Connections()
         self._vm_locks: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
@@ -63,24 +77,18 @@ class LibvirtHosts:
                 identity=f"libvirt-{capabilities.findtext('host/uuid')}",
                 product=f"libvirt {_version(connection.getLibVersion())}, {connection.getType()} "
                 f"{_version(connection.getVersion())} on {connection.getHostname()}",
-                enforces=frozenset({"ceiling", "burst"}),
+                enforces=frozenset({"ceiling", "burst", "bandwidth"}),
             )
 
     def list_attachments(self, host: HostSpec) -> Iterable[ActualAttachment]:
-        """Two calls for the domains, one for all sizes, and one for each definition."""
-        attachments: list[ActualAttachment] = []
+        """One call for the domains, one for all sizes, and one for each definition."""
         with self._connections.to(_uri(host)) as connection:
-            domains = {domain.UUIDString(): domain for domain in connection.listAllDomains()}
-            sizes = _live_sizes(connection)
-            for identity, domain in domains.items():
-                try:
-                    vm = Vm.read(domain)
-                except libvirt.libvirtError as error:
-                    if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-                        continue  # it went while we looked
-                    raise
-                attachments += vm.attachments(sizes.get(identity, {}))
-        return attachments
+            sizes = live_sizes(connection)
+            return [
+                attachment
+                for vm in Vm.all(connection)
+                for attachment in vm.attachments(sizes.get(vm.domain.UUIDString(), {}))
+            ]
 
     def attach(self, request: Attach, credentials: Credentials | None) -> Reply[Attachment]:
         with self._vm_lock(request.host, request.vm), self._connections.to(_uri(request.host)) as connection:
@@ -93,7 +101,7 @@ class LibvirtHosts:
                     self._plug(connection, vm, request, device, credentials)
                 except libvirt.libvirtError as error:
                     self._forget_unused_secret(connection, request.path.iqn, request.vm)
-                    raise _explain_attach(request, device, error) or error from error
+                    raise explain_attach(request, device, error) or error from error
             return Done(Attachment(device, vm.live is not None))
 
     def update_attachment(self, request: UpdateAttachment) -> Reply[Attachment]:
@@ -108,37 +116,90 @@ class LibvirtHosts:
                     f"The virtual machine {request.vm} does not have the disk", f"It has no disk from {iqn}, LUN {lun}."
                 )
             if live is not None:
-                _grow(vm.domain, live.device, request)
-            for present, flag in (
-                (live, libvirt.VIR_DOMAIN_AFFECT_LIVE),
-                (stored, libvirt.VIR_DOMAIN_AFFECT_CONFIG),
-            ):
-                if present is not None:
-                    figures = to_parameters(request.qos, present.iotune)
-                    if any(present.iotune.get(name, 0) != value for name, value in figures.items()):
-                        vm.domain.setBlockIoTune(present.device, figures, flag)
+                grow(vm.domain, live.device, request)
+                limit(vm.domain, live.device, request)
+            if stored is not None:
+                figures = to_parameters(request.qos, stored.iotune)
+                if differ(stored.iotune, figures):
+                    vm.domain.setBlockIoTune(stored.device, figures, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
             return Done(Attachment(disk.device, live is not None))
 
     def detach(self, request: Detach) -> Reply[None]:
         iqn, lun = request.path.iqn, request.path.lun
         with self._vm_lock(request.host, request.vm), self._connections.to(_uri(request.host)) as connection:
-            try:
-                vm = Vm.read(connection.lookupByName(request.vm))
-            except libvirt.libvirtError as error:
-                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-                    raise
-            else:
+            vm = Vm.look(connection, request.vm)
+            if vm is not None:
                 live = vm.live.find(iqn, lun) if vm.live else None
                 if live is not None:
-                    self._unplug(vm.domain, live, request)
+                    unplug(vm.domain, live, request, self._detach_timeout)
                 stored = vm.stored.find(iqn, lun) if vm.stored else None
                 if stored is not None:
                     vm.domain.detachDeviceFlags(stored.xml, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
             self._forget_unused_secret(connection, iqn, request.vm)
         return Done(None)
 
+    def list_vms(self, host: HostSpec) -> Iterable[ActualVm]:
+        """One call for the domains, and one for each definition."""
+        with self._connections.to(_uri(host)) as connection:
+            return [vm.actual() for vm in Vm.all(connection)]
+
+    def create_vm(self, request: CreateVm) -> Reply[ActualVm]:
+        with self._vm_lock(request.host, request.name), self._connections.to(_uri(request.host)) as connection:
+            vm = Vm.look(connection, request.name)
+            if vm is None:
+                _check_ability(connection, request.host)
+                try:
+                    vm = Vm.read(connection.defineXML(vm_xml(request)))
+                except libvirt.libvirtError:
+                    vm = Vm.look(connection, request.name)  # made meanwhile, perhaps by a run that was killed
+                    if vm is None:
+                        raise
+            actual = vm.actual()
+            if actual.intent != request.owner.intent:
+                raise Conflict(
+                    f"The host has a virtual machine {request.name} already",
+                    f"It is {actual.id}, and not this run's. Remove it, or give this one another name.",
+                )
+            return Done(actual)
+
+    def update_vm(self, request: UpdateVm) -> Reply[ActualVm]:
+        with self._vm_lock(request.host, request.name), self._connections.to(_uri(request.host)) as connection:
+            vm = Vm.find(connection, request.name)
+            figures = Figures(request.cpus, request.memory)
+            return Done(vm.redefine(connection, lambda definition: set_figures(definition, figures)).actual())
+
+    def set_power(self, request: SetPower) -> Reply[ActualVm]:
+        uri = _uri(request.host)
+        with self._vm_lock(request.host, request.name), self._connections.to(uri) as connection:
+            vm = Vm.find(connection, request.name)
+            if not request.on:
+                return Shutdown(uri, vm.domain.UUIDString(), time.time() + self._shutdown_timeout).look(connection)
+            if vm.live is None:
+                start(vm)
+            return Done(Vm.read(vm.domain).actual())
+
+    def delete_vm(self, request: DeleteVm) -> Reply[None]:
+        with self._vm_lock(request.host, request.name), self._connections.to(_uri(request.host)) as connection:
+            vm = Vm.look(connection, request.name)
+            if vm is None:
+                return Done(None)
+            if vm.actual().intent is None:
+                raise Conflict(
+                    f"The virtual machine {request.name} is not Lunform's",
+                    "Ours was removed, and this one has its name since. It stays.",
+                )
+            if vm.live is not None:
+                vm.domain.destroy()
+            if vm.stored is not None:
+                vm.domain.undefineFlags(_UNDEFINE)
+            for iqn in {disk.iqn for definition in vm.definitions for disk in definition.disks()}:
+                self._forget_unused_secret(connection, iqn, request.name)
+        return Done(None)
+
     def poll(self, job: str) -> Reply[Any]:
-        raise Rejected("There is no such job", f'This provider\'s calls end at once, so "{job}" is none of its own.')
+        shutdown = Shutdown.of(job)
+        with self._connections.to(shutdown.uri) as connection:
+            return shutdown.look(connection)
 
     def close(self) -> None:
         self._connections.close()
@@ -158,57 +219,20 @@ class LibvirtHosts:
             place = (controller, unit)
         username = credentials.username if credentials else ""
         flags = vm.flags(lacking=ALIAS_PREFIX + request.owner.intent)
-        vm.domain.attachDeviceFlags(disk_xml(request, device, secret, username, place), flags)
-
-    def _unplug(self, domain: Any, disk: Disk, request: Detach) -> None:
-        """
-        Take a disk from a running guest, and wait until the guest has let go of it: QEMU stays logged in until then.
-
-        libvirt only passes the request on, so its success says nothing. A guest may refuse, or not be able to answer.
-        """
-        try:
-            domain.detachDeviceAlias(disk.alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-        except libvirt.libvirtError as error:
-            if error.get_error_code() == libvirt.VIR_ERR_DEVICE_MISSING:
-                return
-            if "in the process of unplug" not in str(error):  # asked for earlier, and still waited for
-                raise
-        deadline = time.monotonic() + self._detach_timeout
-        while True:
-            try:
-                vm = Vm.read(domain)
-            except libvirt.libvirtError as error:
-                if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-                    return
-                raise
-            if vm.live is None or vm.live.find(disk.iqn, disk.lun) is None:
-                return
-            if time.monotonic() > deadline:
-                break
-            time.sleep(DETACH_POLL)
-        paused = domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED
-        raise Retryable(
-            "The guest does not let go of the disk",
-            f"{request.vm} was asked to give up {disk.device} and has not within {self._detach_timeout:.0f} seconds. "
-            + (
-                "It is paused: resume it, and it will."
-                if paused
-                else "It may be booting, hung, or have no driver for hot-plugging. Apply again when it runs properly, "
-                "or shut it down first."
-            ),
-        )
+        disk = disk_element(request, device, secret, username, place)
+        xml = ElementTree.tostring(disk, encoding="unicode")
+        if request.boot and flags & libvirt.VIR_DOMAIN_AFFECT_CONFIG:
+            vm.redefine(connection, lambda definition: add_boot_disk(definition, disk))
+            flags &= ~libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        if flags:
+            vm.domain.attachDeviceFlags(xml, flags)
 
     @staticmethod
     def _forget_unused_secret(connection: Any, iqn: str, name: str) -> None:
-        try:
-            vm = Vm.read(connection.lookupByName(name))
-        except libvirt.libvirtError as error:
-            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-                raise
-        else:
-            if any(definition.uses_secret(secret_uuid(iqn, name)) for definition in vm.definitions):
-                return
-        forget_secret(connection, iqn, name)
+        vm = Vm.look(connection, name)
+        in_use = vm is not None and any(definition.uses_secret(secret_uuid(iqn, name)) for definition in vm.definitions)
+        if not in_use:
+            forget_secret(connection, iqn, name)
 
     def _vm_lock(self, host: HostSpec, vm: str) -> threading.Lock:
         """Device names are chosen and then taken, so calls about one VM go one after another."""
@@ -233,54 +257,29 @@ def _choose_device(vm: Vm, request: Attach) -> str:
     return request.device
 
 
-def _grow(domain: Any, device: str, request: UpdateAttachment) -> None:
-    """Have the running VM see the size that the LUN has by now. Its guest is not disturbed where that is so already."""
-    size = domain.blockInfo(device)[0]
-    if size > request.size:  # QEMU would say yes and do nothing
+def _check_ability(connection: Any, host: HostSpec) -> None:
+    """
+    Raises:
+        Rejected: the host cannot have VMs of the kind that its block asks for.
+    """
+    wanted = virt_type(host)
+    capabilities = ElementTree.fromstring(connection.getCapabilities())
+    offered = [domain.get("type") for domain in capabilities.iterfind("guest/arch[@name='x86_64']/domain")]
+    if wanted not in offered:
         raise Rejected(
-            "A disk cannot shrink", f"{device} of {request.vm} has {size} bytes, {request.size} were asked for."
+            f'The host has no virtual machines of the type "{wanted}"',
+            f"For x86_64 its libvirt offers {', '.join(map(str, offered)) or 'none'}. KVM needs the processor's "
+            'virtualization and the KVM module; virt_type = "qemu" in the host block emulates, and is much slower.',
         )
-    if size < request.size:
-        try:
-            domain.blockResize(device, request.size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
-        except libvirt.libvirtError as error:
-            if "Cannot grow" not in str(error):
-                raise
-            raise Rejected(
-                "The LUN is smaller than the disk shall be",
-                f"{request.path.iqn} did not grow to {request.size} bytes, so {device} of {request.vm} cannot.",
-            ) from error
+    network = host.arguments.get("network")
+    networks = sorted(found.name() for found in connection.listAllNetworks()) if network is not None else []
+    if network is not None and network not in networks:
+        raise Rejected(f"The host has no network {network}", f"It has {', '.join(networks) or 'none'}.")
 
 
-def _explain_attach(request: Attach, device: str, error: Any) -> ProviderError | None:
-    """What the failure of an attach means, where only QEMU's message tells; None where it is like that of any call."""
-    message = error.get_error_message() or ""
-    what = f"{request.path.iqn} at {request.path.portal}, for {device} of {request.vm}. libvirt said: {message}."
-    if "already exists" in message:
-        return Retryable(f"The device {device} of {request.vm} was taken in this moment", what)
-    if "Failed to connect to LUN" in message or "iSCSI" in message:
-        if "Connection refused" in message or "timed out" in message or "No route" in message:
-            return Retryable("The hypervisor does not reach the target", what)
-        return Rejected("The target refused the hypervisor", what)
-    if "No more available PCI slots" in message:
-        return Rejected(
-            f"The virtual machine {request.vm} has no room for another disk",
-            f'{what} Give it more pcie-root-port controllers, or use bus = "scsi", which needs only one.',
-        )
-    return None
-
-
-def _live_sizes(connection: Any) -> dict[str, dict[str, int]]:
-    """Bytes by domain's UUID and device, for all running VMs in one call."""
-    sizes: dict[str, dict[str, int]] = {}
-    flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
-    for domain, figures in connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BLOCK, flags):
-        sizes[domain.UUIDString()] = {
-            figures[f"block.{n}.name"]: figures[f"block.{n}.capacity"]
-            for n in range(figures.get("block.count", 0))
-            if f"block.{n}.capacity" in figures
-        }
-    return sizes
+def _seconds(settings: Settings, name: str, default: float) -> float:
+    given = settings.get(name)
+    return default if given is None else float(given)
 
 
 def _uri(host: HostSpec) -> str:

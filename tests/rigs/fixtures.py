@@ -39,6 +39,16 @@ def guest(libvirt_host: LibvirtHost) -> Iterator[Guest]:
     guest.stop()
 
 
+@pytest.fixture
+def vm_host(libvirt_host: LibvirtHost) -> Iterator[LibvirtHost]:
+    """A hypervisor host for VMs that the test makes."""
+    before = libvirt_host.vms()
+    yield libvirt_host
+    for name in libvirt_host.vms() - before:
+        libvirt_host.remove(name)
+    libvirt_host.forget_secrets()
+
+
 @dataclass(frozen=True, slots=True)
 class Rig:
     """

@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(
     tgt libiscsi-bin                                                       # the target, and an independent initiator
     libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-block-extra qemu-utils   # the hypervisor
-    busybox-static cpio kmod                                               # the guest is made of these
+    busybox-static cpio kmod syslinux syslinux-common mtools               # the guest is made of and by these
     openssh-server openssh-client                                          # the storage box over ssh
     gcc pkg-config libvirt-dev python3-dev                                 # libvirt-python is built from source
 )

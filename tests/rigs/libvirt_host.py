@@ -96,12 +96,26 @@ class LibvirtHost:
         """UUIDs."""
         return [line.split()[0] for line in self.virsh("secret-list").splitlines() if line.strip()]
 
+    def vms(self) -> set[str]:
+        """Names."""
+        return set(self.virsh("list", "--all", "--name").split())
+
+    def remove(self, vm: str) -> None:
+        """Pull a VM's plug and forget it."""
+        if vm in self.virsh("list", "--name").split():
+            self.virsh("destroy", vm)
+        if vm in self.vms():
+            self.virsh("undefine", vm, "--nvram")
+
     def clear(self, vm: str) -> None:
         """Take all disks from a running VM, and remove all secrets, whoever made them."""
         for flag, place in (("--live", ()), ("--config", ("--inactive",))):
             for device in self.disks(vm, *place):
                 self.virsh("detach-disk", vm, device, flag)
         until(f"release of the disks of {vm}", lambda: not self.disks(vm))
+        self.forget_secrets()
+
+    def forget_secrets(self) -> None:
         for secret in self.secrets():
             self.virsh("secret-undefine", secret)
 

@@ -118,7 +118,7 @@ def test_host_that_goes_and_comes_back(array: Array, tmp_path: Path, monkeypatch
         waiting.set()
         time.sleep(seconds)
 
-    monkeypatch.setattr("providers.libvirt.provider.time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    monkeypatch.setattr("providers.libvirt.live.time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
     with running_libvirt_host(tmp_path) as host:
         create_empty_vm(host)
         provider = open_hosts(detach_timeout=60)

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from planner.sdk import AccessPath, Attach, HostSpec, Owner, Qos
-from providers.libvirt.definition import Definition, bus_of, disk_xml, free_device, scsi_place
+from providers.libvirt.definition import Definition, bus_of, disk_element, free_device, scsi_place
 
 DOMAIN = Definition.parse(
     """
@@ -116,8 +116,8 @@ def test_units_at_a_controller_are_taken_once() -> None:
 
 
 def test_disk_says_all_that_was_asked_for() -> None:
-    request = replace(REQUEST, qos=Qos(10, 100, 500), read_only=True)
-    disk = ElementTree.fromstring(disk_xml(request, "sdb", "b2d3", "lunform-3abc", (0, 3)))
+    request = replace(REQUEST, qos=Qos(10, 100, 500, 1 << 20), read_only=True, shareable=True)
+    disk = disk_element(request, "sdb", "b2d3", "lunform-3abc", (0, 3))
     expected = ElementTree.fromstring(
         """
 <disk type="network" device="disk">
@@ -132,8 +132,10 @@ def test_disk_says_all_that_was_asked_for() -> None:
     <total_iops_sec>100</total_iops_sec>
     <total_iops_sec_max>500</total_iops_sec_max>
     <total_iops_sec_max_length>60</total_iops_sec_max_length>
+    <total_bytes_sec>1048576</total_bytes_sec>
   </iotune>
   <readonly />
+  <shareable />
   <serial>db</serial>
   <alias name="ua-lunform-00000000000000a1" />
   <address type="drive" controller="0" bus="0" target="0" unit="3" />
@@ -147,14 +149,14 @@ def test_disk_says_all_that_was_asked_for() -> None:
 
 def test_disk_without_secret_name_and_limits_has_none_of_them() -> None:
     host = replace(REQUEST.host, initiator=None)
-    disk = ElementTree.fromstring(disk_xml(replace(REQUEST, host=host), "vdb"))
+    disk = disk_element(replace(REQUEST, host=host), "vdb")
     assert {child.tag for child in disk} == {"driver", "source", "target", "serial", "alias"}
     assert [child.tag for child in disk.iterfind("source/*")] == ["host"]
 
 
 def test_portal_may_be_an_ipv6_address() -> None:
     path = replace(REQUEST.path, portal="[2001:db8::10]:3260")
-    disk = ElementTree.fromstring(disk_xml(replace(REQUEST, path=path), "vdb"))
+    disk = disk_element(replace(REQUEST, path=path), "vdb")
     host = disk.find("source/host")
     assert host is not None
     assert (host.get("name"), host.get("port")) == ("2001:db8::10", "3260")
