@@ -83,7 +83,9 @@ def compare_volume(
         )
     after = planned_attributes(goal, assignment, now)
     loses_disks = any((disk["host"], disk["vm"]) in remade_vms for disk in now["attachments"])
-    return Verdict(Action.NO_OP if _same_volume(now, after) and not loses_disks else Action.UPDATE, after)
+    if loses_disks:
+        return Verdict(Action.UPDATE, after, reason="reattach_to_remade_vm")
+    return Verdict(Action.NO_OP if _same_volume(now, after) else Action.UPDATE, after)
 
 
 def _another_name(goal: Goal, now: Attributes, diagnostics: Diagnostics) -> str:

@@ -62,6 +62,8 @@ def values(type: str, attributes: Attributes) -> dict[str, Any]:
         if value is None or name in INTERNAL or (name == "id" and not (schema and schema.provisioned)):
             continue
         argument = arguments.get(name)
+        if isinstance(value, Mapping):
+            value = {key: item for key, item in value.items() if item is not None}
         if name in FIGURE_NAMES and is_volume and not isinstance(value, Unknown):
             value = Bare(f"{value} IOPS")
         elif argument is not None and (argument.reference or argument.unit) and isinstance(value, str):
@@ -140,7 +142,10 @@ def changed_disk_rows(before: Attributes, after: Attributes) -> list[Row]:
     """What becomes of disks and access. Those that stay are shown, too: somebody uses the volume there."""
     had = {(block["host"], block["vm"]): block for block in attach_blocks(before)}
     gets = {(block["host"], block["vm"]): block for block in attach_blocks(after)}
-    rows = [_disk_row("-", had[key]) for key in had if key not in gets]
+    with_disk = {host for host, vm in gets if vm is not None}
+    rows = [
+        _disk_row("-", had[key]) for key in had if key not in gets and (key[1] is not None or key[0] not in with_disk)
+    ]
     for key, block in gets.items():
         if key not in had:
             rows.append(_disk_row("+", block))

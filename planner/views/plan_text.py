@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from planner.addresses import module_text
 from planner.planning.plan import Action, Change, Drift, OutputChange, Plan
 from planner.resources.catalog import OBJECT_TYPES
-from planner.resources.vm import VOLUME_TYPES
+from planner.resources.vm import VM, VOLUME_TYPES, block_address
 from planner.resources.volume import attach_blocks
 from planner.state.model import OutputValue
 from planner.values.marks import Sensitive
@@ -138,6 +138,8 @@ def _rows(change: Change, style: Style) -> list[Row]:
         return []
     if change.action is Action.UPDATE:
         said.pop("pool", None)  # it stays
+    if change.action is Action.UPDATE and type == VM.name and before.get("power") == "on":
+        said |= dict.fromkeys((name for name in ("cpus", "memory") if before[name] != after[name]), "at its next start")
     rows = changed_rows(
         own | values(type, before),
         own | values(type, after),
@@ -164,11 +166,15 @@ def _because(change: Change) -> Iterable[str]:
         case "" | "replace_by_request" | "replace_by_triggers":
             pass
         case "gone_outside":
-            yield "it was deleted outside; it will be created again, empty"
+            yield "it was deleted outside; it will be created again" + (", empty" if change.holds_data else "")
+        case "replace_with_root_disk":
+            yield "because its root disk is made anew"
+        case "reattach_to_remade_vm":
+            yield "because its VM is made anew"
         case "replace_because_cannot_update":
             yield f"because {' and '.join(change.replace_paths)} cannot be changed in place"
         case "delete_because_no_resource_config":
-            yield f"because {address.resource} is not in configuration"
+            yield f"because {block_address(address).resource} is not in configuration"
         case "delete_because_deposed" if change.action is Action.FORGET:
             yield "its replacement was never made; only this second record of it goes"
         case "delete_because_deposed":
@@ -182,7 +188,7 @@ def _because(change: Change) -> Iterable[str]:
         case "delete_because_count_index":
             yield f"because index [{key}] is out of range for count"
         case "delete_because_wrong_repetition":
-            yield f"because {address.resource} uses count or for_each now"
+            yield f"because {block_address(address).resource} uses count or for_each now"
         case other:
             yield other.replace("_", " ")
     if change.action is Action.FORGET and change.reason not in ("forget_because_removed", "delete_because_deposed"):
@@ -277,7 +283,8 @@ def _data_loss(changes: Sequence[Change], style: Style) -> str:
     rows = []
     for change, before in lost:
         how = "purged" if before.get("on_destroy") == "purge" else "destroyed"
-        how = f"replaced by an empty {change.address.type}" if change.action is Action.REPLACE else how
+        anew = f"one made from {change.after['source']}" if (change.after or {}).get("source") else "an empty volume"
+        how = f"replaced by {anew}" if change.action is Action.REPLACE else how
         disks = ", ".join(f"{block['vm']} on {block['host']}" for block in attach_blocks(before) if block["vm"])
         rows.append((f"  {change.address}", before["size"], how, f"attached to {disks}" if disks else "not attached"))
     number = f"{len(lost)} volume{'s' if len(lost) > 1 else ''}"

@@ -1,0 +1,51 @@
+provider "sandbox" {}
+
+compute_offering "small" {
+  cpus   = 2
+  memory = "4GiB"
+
+  root_disk {
+    size       = "20GiB"
+    min_iops   = 500
+    max_iops   = 1000
+    burst_iops = 2000
+    tags       = ["ssd"]
+  }
+}
+
+disk_offering "data" {
+  min_iops   = 100
+  max_iops   = 1000
+  burst_iops = 1000
+}
+
+pool "ssd" {
+  provider      = sandbox
+  tags          = ["ssd"]
+  capacity_iops = 10000
+}
+
+host "kvm" {
+  for_each = { a = "10.0.0.11", b = "10.0.0.12" }
+  provider = sandbox
+  address  = each.value
+}
+
+vm "web" {
+  host     = host.kvm["a"]
+  offering = compute_offering.small
+
+  root_disk {
+    source = "./main.lun.hcl"
+  }
+}
+
+volume "logs" {
+  offering = disk_offering.data
+  size     = "10GiB"
+
+  attach {
+    host = host.kvm["a"]
+    vm   = vm.web.name
+  }
+}
