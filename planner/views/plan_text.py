@@ -283,7 +283,8 @@ def _data_loss(changes: Sequence[Change], style: Style) -> str:
     rows = []
     for change, before in lost:
         how = "purged" if before.get("on_destroy") == "purge" else "destroyed"
-        anew = f"one made from {change.after['source']}" if (change.after or {}).get("source") else "an empty volume"
+        source = (change.after or {}).get("source")
+        anew = f"one made from {source}" if source else "an empty volume"
         how = f"replaced by {anew}" if change.action is Action.REPLACE else how
         disks = ", ".join(f"{block['vm']} on {block['host']}" for block in attach_blocks(before) if block["vm"])
         rows.append((f"  {change.address}", before["size"], how, f"attached to {disks}" if disks else "not attached"))
