@@ -139,6 +139,7 @@ def evaluate_body(body: CompiledBody, scope: Scope, diagnostics: Diagnostics, st
             if isinstance(value, Null):
                 if argument.required:
                     diagnostics.error("Missing required argument", f'"{argument.name}" must not be null.', item.range)
+                values[argument.name] = argument.default
                 continue
             values[argument.name] = _plain(argument, value, stored)
         except EvaluationError as error:

@@ -213,7 +213,7 @@ def _attachment(block: Attributes, goal: Goal, assignment: Assignment, now: Attr
         if (disk["host"], disk["vm"]) == (block["host"], block["vm"]):
             there = disk
     device = block["device"]
-    if isinstance(device, Unknown):
+    if device is None or isinstance(device, Unknown):
         device = there["device"] if there else UNKNOWN
     return {
         "host": block["host"],

@@ -30,9 +30,8 @@ _NEEDED = ("host", "offering", "name", "power", "root_disk")
 
 def with_name(instance: ResourceInstance, now: Attributes | None) -> ResourceInstance:
     """The vm with its name settled: the one given, the one that it has, or one made of its address."""
-    given = instance.resource.body.argument("name") is not None
     name = instance.attributes["name"]
-    if isinstance(name, Unknown) and not given:
+    if name is None or (isinstance(name, Unknown) and instance.resource.body.argument("name") is None):
         name = now["name"] if now else default_name(instance.address)
     return replace(instance, attributes={**instance.attributes, "name": name})
 
@@ -103,7 +102,7 @@ def compare_vm(
     """
     now, wanted = found.attributes, vm.attributes
     power = wanted["power"]
-    if isinstance(power, Unknown):
+    if power is None or isinstance(power, Unknown):
         power = (now or {}).get("power") or "on"
     after: dict[str, Any] = {
         **{name: wanted[name] for name in ("host", "offering", "name", "root_disk")},

@@ -116,7 +116,7 @@ class StepBuilder:
                 before = (*before, *self._last.get(vm, ()))
             made[change.address] = self._change(change, before, needs, change.address in protected)
             if vm is not None and vm in self._starts:
-                made[vm] = (*made[vm], self._start(vm, self._last[change.address]))
+                made[vm] = (*made[vm], self._start(vm, self._last.get(change.address, ())))
         dependents: dict[InstanceAddress, list[InstanceAddress]] = defaultdict(list)
         for change in changes:
             for need in dependencies.get(change.address, ()):
@@ -362,7 +362,8 @@ class StepBuilder:
         if now is not None and (then is None or change.action is Action.REPLACE):
             provider = self._providers[now["host"]]
             if now.get("power") == "on":
-                chain.then(Verb.SET_POWER, provider, self._of_vm(now) | {"on": False})
+                # Not recorded as shut down: whoever has to finish this starts it again.
+                chain.then(Verb.SET_POWER, provider, self._of_vm(now) | {"on": False}, {"power": None})
             chain.then(Verb.DELETE_VM, provider, self._of_vm(now))
             now = None
         if then is None:
