@@ -213,22 +213,24 @@ def _fit(demand: Demand, pool: PoolCapacity) -> Fit:
     if refusal is not None:
         return Fit(0, refusal)
 
-    def after(count: int) -> Rejection | None:
-        """Why the pool refuses one more, when it has got `count` of them."""
-        floor = demand.qos.min_iops if demand.qos else 0
-        left = Remainder(_less(pool.bytes.free, count * demand.size), _less(pool.iops.free, count * floor))
-        return refuse_full(demand, pool.candidate, left)
+    def refusal_after(count: int) -> Rejection | None:
+        return refuse_full(demand, pool.candidate, _left(pool, demand, count))
 
-    if after(_NO_LIMIT) is None:
+    if refusal_after(_NO_LIMIT) is None:
         return Fit(None, None)
-    count = bisect_left(range(_NO_LIMIT), True, key=lambda count: after(count) is not None)
-    return Fit(count, after(count))
+    count = bisect_left(range(_NO_LIMIT), True, key=lambda count: refusal_after(count) is not None)
+    return Fit(count, refusal_after(count))
+
+
+def _left(pool: PoolCapacity, demand: Demand, count: int) -> Remainder:
+    """What is left of the pool when it has got that many such volumes."""
+    bytes, iops, floor = pool.bytes.free, pool.iops.free, demand.qos.min_iops if demand.qos else 0
+    return Remainder(
+        None if bytes is None else bytes - count * demand.size,
+        None if iops is None else iops - count * floor,
+    )
 
 
 def _is_unknown(value: object) -> bool:
     """Also in part."""
     return isinstance(value, Unknown) or (isinstance(value, tuple) and any(map(_is_unknown, value)))
-
-
-def _less(left: int | None, taken: int) -> int | None:
-    return None if left is None else left - taken
