@@ -18,7 +18,7 @@ from typing import Any
 from planner.addresses import parse_instance, parse_provider
 from planner.diagnostics import Source
 from planner.errors import PlanFileError, StalePlan
-from planner.placement.model import Assignment, Enforcement, Rejection
+from planner.placement.model import Assignment, Enforcement, Headroom, Rejection
 from planner.planning.plan import Action, Change, Drift, OutputChange, Plan
 from planner.state.model import OutputValue, Snapshot
 from planner.steps.graph import Step, StepGraph
@@ -227,6 +227,7 @@ def _assignment_json(assignment: Assignment) -> dict[str, Any]:
         "enforcement": [held.floor, held.ceiling, held.burst, held.bandwidth],
         "reason": assignment.reason,
         "rejections": [[item.pool, item.filter, item.reason] for item in assignment.rejections],
+        "fitting": [[item.pool, item.iops, item.bytes] for item in assignment.fitting],
     }
 
 
@@ -236,6 +237,7 @@ def _assignment_from(data: Mapping[str, Any]) -> Assignment:
         Enforcement(*data["enforcement"]),
         data["reason"],
         tuple(Rejection(*item) for item in data["rejections"]),
+        tuple(Headroom(*item) for item in data["fitting"]),
     )
 
 

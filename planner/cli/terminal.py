@@ -58,7 +58,8 @@ class Terminal:
         """Lines can be drawn over again."""
         return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
-    def plan(self, plan: Plan) -> None:
+    def plan(self, plan: Plan, explain: bool = False) -> None:
+        """`explain` is for people: programs get all of it anyway."""
         if self.json:
             from planner.views.plan_json import plan_to_json
 
@@ -66,7 +67,7 @@ class Terminal:
         else:
             from planner.views.plan_text import render_plan
 
-            self.result(render_plan(plan, self.style))
+            self.result(render_plan(plan, self.style, explain=explain))
 
     def applied(self, plan: Plan, applied: Applied) -> None:
         """The end of an apply: what was done, failed, skipped, and the outputs."""
