@@ -57,7 +57,10 @@ def _drawn(rows: Sequence[_Row], widths: Sequence[int], style: Style, width: int
     yield f"{head}  {style.create(_OURS)} ours {style.update(_OTHERS)} others {style.dim(_FREE)} free"
     for pool, name, budget, cells in rows:
         if name == "bytes":
-            yield f"{style.bold(pool.candidate.id)}  {style.dim(', '.join(_notes(pool)))}"
+            indent = " " * (len(pool.candidate.id) + 2)
+            notes = textwrap.wrap(", ".join(_notes(pool)), width, initial_indent=indent, subsequent_indent="  ")
+            yield f"{style.bold(pool.candidate.id)}  {style.dim(notes[0].lstrip())}"
+            yield from map(style.dim, notes[1:])
         line = f"  {name:<5}  {_aligned(cells, widths)}"
         if budget.free is not None and budget.free < 0:
             line = line.removesuffix(cells[-1]) + style.error(cells[-1])
@@ -87,36 +90,33 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _notes(pool: PoolCapacity) -> Iterator[str]:
     """What the figures do not say by themselves."""
-    candidate = pool.candidate
+    candidate, status = pool.candidate, pool.candidate.status
     yield f"{_volumes(pool.ours)} of ours, {pool.others} of others" if pool.others else f"{_volumes(pool.ours)} of ours"
     if not candidate.enabled:
         yield "in maintenance"
-    reported, iops = candidate.status.capacity, candidate.status.capacity_iops
-    if candidate.capacity is not None and reported is not None:
-        yield f"{approximate_size(reported)} reported, {approximate_size(candidate.capacity)} declared"
-    if candidate.capacity_iops is not None and iops is not None:
-        yield f"{iops} IOPS reported, {candidate.capacity_iops} declared"
+    if candidate.capacity is not None and status.capacity is not None:
+        yield f"{approximate_size(candidate.capacity)} declared, {approximate_size(status.capacity)} reported"
     if candidate.overprovision != 1:
         yield f"bytes overprovisioned {candidate.overprovision:g} times"
+    if candidate.capacity_iops is not None and status.capacity_iops is not None:
+        yield f"{candidate.capacity_iops} IOPS declared, {status.capacity_iops} reported"
 
 
 def _bar(budget: Budget, width: int, style: Style) -> str:
     """Nothing where there is no limit. What is there at all has at least one cell."""
-    if budget.total is None or budget.free is None:
-        return ""
     used = budget.ours + budget.others
-    whole = max(budget.total, used)
-    if whole == 0:
+    if budget.total is None or budget.free is None or not (budget.total or used):
         return ""
-    ours = min(max(round(width * budget.ours / whole), budget.ours > 0), width - (budget.others > 0))
-    taken = min(max(round(width * used / whole), ours + (budget.others > 0)), width - (budget.free > 0))
-    over = width - min(round(width * budget.total / whole), width - 1) if budget.free < 0 else 0
-    parts = _OURS * ours + _OTHERS * (taken - ours) + _FREE * (width - taken)
-    parts = parts[: width - over]
+    whole = max(budget.total, used)
+    taken = min(round(width * used / whole), width - (budget.free > 0))
+    taken = max(taken, (budget.ours > 0) + (budget.others > 0))
+    ours = min(max(round(width * budget.ours / whole), budget.ours > 0), taken - (budget.others > 0))
+    over = max(round(width * -budget.free / whole), 1) if budget.free < 0 else 0
+    within = min(ours, width - over)
     return (
-        style.create(_OURS * parts.count(_OURS))
-        + style.update(_OTHERS * parts.count(_OTHERS))
-        + style.dim(_FREE * parts.count(_FREE))
+        style.create(_OURS * within)
+        + style.update(_OTHERS * (min(taken, width - over) - within))
+        + style.dim(_FREE * (width - taken))
         + style.error(_OVER * over)
     )
 

@@ -55,7 +55,7 @@ def _group(members: Sequence[tuple[Change, Assignment]], style: Style) -> Iterat
 
 def _why(change: Change, assignment: Assignment) -> str:
     if _stays(change):
-        return f"{assignment.reason}; it would be moved only if it were pinned elsewhere, and that replaces it"
+        return f"{assignment.reason}, and a plan never moves a volume by itself"
     if any(refused.filter == "pin" for refused in assignment.rejections):
         return f"pinned: the volume asks for {assignment.pool}"
     return assignment.reason

@@ -254,6 +254,7 @@ def test_a_killed_apply_is_rolled_forward(small: Path) -> None:
                 "apply",
                 "destroy",
                 "show",
+                "capacity",
                 "output",
                 "state",
                 "graph",
