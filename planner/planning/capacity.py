@@ -190,7 +190,7 @@ def _offerings(instance: ResourceInstance) -> Iterator[Attributes]:
     if instance.address.type == "disk_offering":
         yield instance.attributes
     elif instance.address.type == "compute_offering" and instance.attributes["root_disk"] is not None:
-        yield instance.attributes["root_disk"]
+        yield {**instance.attributes["root_disk"], "id": str(instance.address)}
 
 
 def _demand(instance: ResourceInstance, offering: Attributes, size: int, diagnostics: Diagnostics) -> Demand | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,11 +17,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner import operations
+from planner.addresses import InstanceAddress
 from planner.diagnostics import Diagnostics, Source
 from planner.errors import InvalidConfiguration, LunformError
+from planner.evaluation.resource_graph import ResourceInstance
 from planner.planning.builder import PlanRequest
-from planner.planning.capacity import Budget, Capacity, OfferingRoom
-from planner.sdk.storage import CreateVolume, Done, Owner, PoolSpec, Qos, StorageProvider
+from planner.planning.capacity import Budget, Capacity, OfferingRoom, measure
+from planner.planning.refresh import Actual, PoolReading
+from planner.resources.offerings import COMPUTE_OFFERING
+from planner.sdk.storage import (
+    ArrayInfo,
+    CreateVolume,
+    Done,
+    Owner,
+    PoolSpec,
+    PoolStatus,
+    Qos,
+    StorageProvider,
+)
+from planner.state.model import Snapshot
 from providers.sandbox import PROVIDER
 
 GIB, TIB = 1 << 30, 1 << 40
@@ -174,6 +189,34 @@ def test_floors_that_grow_with_the_size_are_counted_at_the_size_asked_for(site: 
         100: (1000, 10),
         500: (5000, 2),
     }
+
+
+def test_root_disks_of_compute_offerings_are_counted_too(site: Site) -> None:
+    desired = site.load(SSD).evaluator.evaluate(lambda instance: instance.attributes).graph
+    (fast,) = (instance for address, instance in desired.instances.items() if address.type == "disk_offering")
+    root_disk = {"size": "20GiB", "min_iops": 500, "max_iops": 1000, "burst_iops": 1000, "tags": None}
+
+    def compute_offering(name: str, root_disk: dict[str, Any] | None) -> ResourceInstance:
+        address = InstanceAddress("compute_offering", name)
+        return replace(fast, address=address, type=COMPUTE_OFFERING, attributes={"root_disk": root_disk})
+
+    offerings = [compute_offering("small", root_disk | {"qos_enforcement": "any"}), compute_offering("diskless", None)]
+    pool = PoolReading(
+        ArrayInfo("array", "test array", frozenset()),
+        PoolStatus(TIB, 0, 10_000, 0, frozenset({"floor", "ceiling", "burst"})),
+        {},
+    )
+    capacity, mistakes = measure(
+        replace(desired, instances={**desired.instances, **{one.address: one for one in offerings}}),
+        Snapshot("", 0),
+        [InstanceAddress("pool", "ssd")],
+        Actual({"pool.ssd": pool}),
+        100 * GIB,
+    )
+    assert not len(mistakes)
+    small, disk = capacity.offerings
+    assert (small.offering, small.size, small.is_fixed, small.count) == ("compute_offering.small", 20 * GIB, True, 20)
+    assert disk.offering == "disk_offering.fast"
 
 
 def test_an_offering_of_which_nothing_can_be_made_is_a_mistake_and_the_others_are_counted(site: Site) -> None:
