@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import lunform, lunform_at_a_terminal
+from tests.command import ROOT, lunform, lunform_at_a_terminal
 
 SITE = """
 provider "sandbox" {}
@@ -221,3 +221,30 @@ def test_a_plan_is_explained_fresh_and_saved(site: Path) -> None:
 
 def test_explain_without_a_plan_is_refused(site: Path) -> None:
     assert "lunform plan -explain" in lunform("show", "-explain", directory=site, code=1).errors
+
+
+PAGE = (ROOT / "docs" / "capacity.md").read_text()
+
+
+def test_the_page_and_the_readme_show_what_is_so(tmp_path: Path) -> None:
+    shown = dict(re.findall(r"^```\n\$ ([^\n]+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+    shutil.copy(ROOT / "examples" / "quickstart" / "main.lun.hcl", tmp_path)
+    assert shown.pop("lunform plan -explain") in lunform("plan", "-explain", directory=tmp_path).output
+    lunform("apply", "-auto-approve", directory=tmp_path)
+    said = lunform("capacity", directory=tmp_path).output
+    assert shown == {"lunform capacity": said}
+    readme = (ROOT / "README.md").read_text().partition("## Capacity")[2]
+    (block,) = re.findall(r"^```\n(.*?)^```$", readme.partition("\n## ")[0], re.MULTILINE | re.DOTALL)
+    for part in block.split("\n\n"):
+        assert part.strip() in said
+
+
+def test_every_key_of_the_json_is_described(site: Path) -> None:
+    said = json.loads(lunform("capacity", "-json", directory=site).output)
+    table = PAGE.partition("### As JSON")[2].partition("\n## ")[0]
+    described = set(re.findall(r"`\.?([\w.]+)`", table))
+    described = {name.rpartition(".")[2] for name in described}
+    pool, offering = said["pools"]["pool.ssd"], said["offerings"]["disk_offering.fast"]
+    inside = [pool, pool["volumes"], pool["bytes"], offering, offering["pools"]["pool.ssd"]]
+    keys = {*said, *(key for part in inside for key in part)} - {"pools", "offerings"}
+    assert keys <= described
