@@ -50,9 +50,10 @@ def capacity_command(
 
         terminal.result_json(capacity_to_json(capacity, diagnostics))
     else:
-        from planner.views.capacity_text import render_capacity
+        from planner.views.capacity_text import ASCII, BLOCKS, render_capacity
 
-        terminal.result(render_capacity(capacity, terminal.style, terminal.width))
+        shades = BLOCKS if terminal.can_show("".join(BLOCKS)) else ASCII
+        terminal.result(render_capacity(capacity, terminal.style, terminal.width, shades))
         terminal.diagnostics(diagnostics)
     return EXIT_ERROR if diagnostics.has_errors else EXIT_OK
 

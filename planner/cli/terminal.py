@@ -42,6 +42,14 @@ class Terminal:
     def width(self) -> int:
         return max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
 
+    def can_show(self, text: str) -> bool:
+        """The characters are in the encoding of standard output."""
+        try:
+            text.encode(sys.stdout.encoding)
+        except UnicodeEncodeError:
+            return False
+        return True
+
     @property
     def can_ask(self) -> bool:
         return sys.stdin.isatty() and sys.stdout.isatty()

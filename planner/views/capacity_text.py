@@ -13,7 +13,12 @@ from planner.planning.capacity import Budget, Capacity, OfferingRoom, PoolCapaci
 from planner.units import approximate_size, format_size
 from planner.views.style import Style
 
-_OURS, _OTHERS, _FREE, _OVER = "█", "▒", "░", "!"
+Shades = tuple[str, str, str]
+"""One character each for what is ours, others', and free."""
+
+BLOCKS: Shades = ("█", "▒", "░")
+ASCII: Shades = ("#", "=", ".")
+_OVER = "!"
 _SHORTEST_BAR = 10
 _NUMBERS = ("total", "ours", "others", "free")
 
@@ -21,21 +26,22 @@ _Row = tuple[PoolCapacity, str, Budget, tuple[str, ...]]
 """A pool, "bytes" or "IOPS", how much of it, and that in words."""
 
 
-def render_capacity(capacity: Capacity, style: Style, width: int) -> str:
+def render_capacity(capacity: Capacity, style: Style, width: int, shades: Shades = BLOCKS) -> str:
     """
     The whole, ending in a new line.
 
     Args:
         width: columns of the terminal. Without colour there is none, and lines are as long as they have to be.
+        shades: of bars; `ASCII` where the terminal has no blocks.
     """
-    sections = [*_pools(capacity, style, width), *_offerings(capacity, style, width)]
+    sections = [*_pools(capacity, style, width, shades), *_offerings(capacity, style, width)]
     return "\n\n".join(sections) + "\n"
 
 
 # -- what pools hold --
 
 
-def _pools(capacity: Capacity, style: Style, width: int) -> Iterator[str]:
+def _pools(capacity: Capacity, style: Style, width: int, shades: Shades) -> Iterator[str]:
     if not capacity.pools:
         yield "No pool could be read." if capacity.unread else "The configuration declares no pool."
         return
@@ -46,15 +52,16 @@ def _pools(capacity: Capacity, style: Style, width: int) -> Iterator[str]:
     ]
     widths = [max(map(len, column)) for column in zip(_NUMBERS, *(row[-1] for row in rows), strict=True)]
     unread = [f"{style.bold(address)}  {style.error('could not be read')}" for address in capacity.unread]
-    lines = _drawn(rows, widths, style, width) if style.color else _plain(rows, widths)
+    lines = _drawn(rows, widths, style, width, shades) if style.color else _plain(rows, widths)
     yield "\n".join([*lines, *unread])
 
 
-def _drawn(rows: Sequence[_Row], widths: Sequence[int], style: Style, width: int) -> Iterator[str]:
+def _drawn(rows: Sequence[_Row], widths: Sequence[int], style: Style, width: int, shades: Shades) -> Iterator[str]:
     """A line with each pool's name and notes, and under it its bytes and IOPS with their bars."""
     head = " " * 9 + _aligned(_NUMBERS, widths)
     bar = max(width - len(head) - 2, _SHORTEST_BAR)
-    yield f"{head}  {style.create(_OURS)} ours {style.update(_OTHERS)} others {style.dim(_FREE)} free"
+    ours, others, free = shades
+    yield f"{head}  {style.create(ours)} ours {style.update(others)} others {style.dim(free)} free"
     for pool, name, budget, cells in rows:
         if name == "bytes":
             indent = " " * (len(pool.candidate.id) + 2)
@@ -64,7 +71,7 @@ def _drawn(rows: Sequence[_Row], widths: Sequence[int], style: Style, width: int
         line = f"  {name:<5}  {_aligned(cells, widths)}"
         if budget.free is not None and budget.free < 0:
             line = line.removesuffix(cells[-1]) + style.error(cells[-1])
-        yield f"{line}  {_bar(budget, bar, style)}".rstrip()
+        yield f"{line}  {_bar(budget, bar, style, shades)}".rstrip()
 
 
 def _plain(rows: Sequence[_Row], widths: Sequence[int]) -> Iterator[str]:
@@ -102,7 +109,7 @@ def _notes(pool: PoolCapacity) -> Iterator[str]:
         yield f"{candidate.capacity_iops} IOPS declared, {status.capacity_iops} reported"
 
 
-def _bar(budget: Budget, width: int, style: Style) -> str:
+def _bar(budget: Budget, width: int, style: Style, shades: Shades) -> str:
     """Nothing where there is no limit. What is there at all has at least one cell."""
     used = budget.ours + budget.others
     if budget.total is None or budget.free is None or not (budget.total or used):
@@ -114,9 +121,9 @@ def _bar(budget: Budget, width: int, style: Style) -> str:
     over = max(round(width * -budget.free / whole), 1) if budget.free < 0 else 0
     within = min(ours, width - over)
     return (
-        style.create(_OURS * within)
-        + style.update(_OTHERS * (min(taken, width - over) - within))
-        + style.dim(_FREE * (width - taken))
+        style.create(shades[0] * within)
+        + style.update(shades[1] * (min(taken, width - over) - within))
+        + style.dim(shades[2] * (width - taken))
         + style.error(_OVER * over)
     )
 

@@ -149,6 +149,8 @@ def test_a_terminal_gets_bars_unless_it_wants_no_colour(site: Path) -> None:
     drawn = lunform("capacity", directory=site, environment=at_80).output
     assert re.search(r"\x1b\[32m█+\x1b\[0m\x1b\[33m▒+\x1b\[0m\x1b\[2m░+\x1b\[0m", drawn)
     assert "!\x1b[0m" in drawn
+    ascii = lunform("capacity", directory=site, environment=at_80 | {"PYTHONIOENCODING": "ascii"}).output
+    assert re.search(r"\x1b\[32m#+\x1b\[0m\x1b\[33m=+\x1b\[0m\x1b\[2m\.+\x1b\[0m", ascii)
     assert "█" not in lunform("capacity", "-no-color", directory=site, environment=at_80).output
     assert "█" not in lunform_at_a_terminal("capacity", directory=site)
 
