@@ -1,7 +1,7 @@
 """
 What a verb does, as a page of stage calls. No logic of its own: each stage is a room, and this is the corridor.
 
-    load -> validate | plan -> apply
+    load -> validate | capacity | plan -> apply
 
 Nothing here prints. Diagnostics come back; what takes long tells an Observer.
 """
@@ -22,14 +22,15 @@ from planner.addresses import InstanceAddress
 from planner.config.loader import SUFFIXES, Parse, find_sources, load_module, remote_calls
 from planner.config.model import Module
 from planner.config.variables import FromCommandLine, GivenValue, collect
-from planner.diagnostics import Diagnostics, Source
-from planner.errors import InvalidConfiguration, StateError, StateLocked
-from planner.evaluation.evaluator import Evaluated, Evaluator
+from planner.diagnostics import Diagnostics, Source, did_you_mean
+from planner.errors import InvalidConfiguration, LunformError, StateError, StateLocked
+from planner.evaluation.evaluator import Evaluated, Evaluator, ValueOf
 from planner.evaluation.functions.signature import Function
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer, WaitingForLock, ignore
 from planner.planning.adoption import pools_of, read_data
 from planner.planning.builder import Changes, PlanRequest, build_plan
+from planner.planning.capacity import Capacity, measure, pool_targets
 from planner.planning.plan import Plan
 from planner.planning.refresh import refresh
 from planner.plugins import OpenProviders, open_store, provider_definition
@@ -238,6 +239,38 @@ def plan(
     return made, diagnostics
 
 
+def capacity(
+    project: Project,
+    store: StateStore,
+    size: int,
+    only: Sequence[str] = (),
+    observer: Observer = ignore,
+) -> tuple[Capacity, Diagnostics]:
+    """
+    What the declared pools hold and still take. Only reads, and takes no lock. A pool that cannot be read is a
+    diagnostic; the others are measured all the same.
+
+    Args:
+        size: bytes of volumes whose offering leaves that open.
+        only: addresses of pools, without a key for all copies; none for all pools.
+
+    Raises:
+        InvalidConfiguration: the configuration cannot be evaluated.
+        LunformError: there is no such pool.
+        StateError: the state cannot be read.
+    """
+    snapshot = store.read()
+    desired = _evaluated(project, partial(_with_recorded, snapshot.objects)).graph
+    pools = _pools_named(only, desired)
+    targets, diagnostics = pool_targets(desired, pools)
+    with closing(OpenProviders(desired.providers)) as providers:
+        actual, mistakes = refresh(targets, (), providers, observer)
+    diagnostics.extend(mistakes)
+    measured, mistakes = measure(desired, snapshot, pools, actual, size)
+    diagnostics.extend(mistakes)
+    return measured, diagnostics
+
+
 def apply(
     project: Project,
     store: StateStore,
@@ -339,6 +372,26 @@ def open_console(directory: Path, inputs: Inputs) -> Console:
 # -- pieces --
 
 
+def _pools_named(texts: Sequence[str], desired: ResourceGraph) -> list[InstanceAddress]:
+    """
+    Sorted addresses of declared pools.
+
+    Args:
+        texts: what they are named by; an address without a key stands for all copies, and no text at all for all pools.
+
+    Raises:
+        LunformError: there is no such pool.
+    """
+    pools = sorted(address for address in desired.instances if address.type == "pool")
+    names = {address: (str(address), str(address.resource)) for address in pools}
+    for text in texts:
+        if not any(text in name for name in names.values()):
+            known = [str(address) for address in pools]
+            hint = did_you_mean(text, known) or f" There are {', '.join(known) or 'none'}."
+            raise LunformError(f'There is no pool "{text}" in the configuration.', hint.strip())
+    return [address for address, name in names.items() if not texts or not set(name).isdisjoint(texts)]
+
+
 @contextmanager
 def _locked(store: StateStore, operation: str, timeout: float, observer: Observer) -> Iterator[None]:
     """Hold the state; who has to be waited for is told."""
@@ -388,11 +441,19 @@ def _build_steps(changes: Changes) -> Any:
 
 def _providers(project: Project) -> OpenProviders:
     """Providers with settings evaluated now: what is sensitive is in no file."""
-    settings = project.evaluator.evaluate(lambda instance: instance.attributes)
-    mistakes = Diagnostics([*project.diagnostics, *project.evaluator.diagnostics, *settings.diagnostics])
+    return OpenProviders(_evaluated(project, lambda instance: instance.attributes).graph.providers)
+
+
+def _evaluated(project: Project, value_of: ValueOf) -> Evaluated:
+    """
+    Raises:
+        InvalidConfiguration: with all that is wrong.
+    """
+    evaluated = project.evaluator.evaluate(value_of)
+    mistakes = Diagnostics([*project.diagnostics, *project.evaluator.diagnostics, *evaluated.diagnostics])
     if mistakes.has_errors:
         raise InvalidConfiguration(mistakes)
-    return OpenProviders(settings.graph.providers)
+    return evaluated
 
 
 def _settled(store: StateStore, providers: OpenProviders, observer: Observer) -> Snapshot:
@@ -441,6 +502,12 @@ def _aftermath(
         for name, output in evaluated.graph.outputs.items()
     }
     return outputs, mistakes
+
+
+def _with_recorded(objects: Mapping[InstanceAddress, RecordedObject], instance: ResourceInstance) -> Attributes:
+    """What an instance is wanted to be; for a volume that there is, what it is."""
+    recorded = _recorded(objects, instance) if instance.type.provisioned else UNKNOWN
+    return instance.attributes if isinstance(recorded, Unknown) else recorded
 
 
 def _recorded(objects: Mapping[InstanceAddress, RecordedObject], instance: ResourceInstance) -> Attributes | Unknown:

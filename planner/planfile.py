@@ -18,11 +18,13 @@ from typing import Any
 from planner.addresses import parse_instance, parse_provider
 from planner.diagnostics import Source
 from planner.errors import PlanFileError, StalePlan
-from planner.placement.model import Assignment, Enforcement, Rejection
+from planner.placement.model import Assignment, Enforcement, Headroom, Rejection
 from planner.planning.plan import Action, Change, Drift, OutputChange, Plan
 from planner.state.model import OutputValue, Snapshot
 from planner.steps.graph import Step, StepGraph
+from planner.values import codec
 from planner.values.marks import UNKNOWN, Unknown
+from planner.values.numbers import parse_number
 
 FORMAT = 1
 _PLAN = "plan.json"
@@ -51,7 +53,7 @@ def write(path: Path, plan: Plan, sources: Sequence[Source]) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                    archive.writestr(_PLAN, json.dumps(_plan_json(plan), sort_keys=True))
+                    archive.writestr(_PLAN, _text(_plan_json(plan)))
                     for name, text in {source.filename: source.text for source in sources}.items():
                         archive.writestr(_SOURCES + name, text)
                 file.flush()
@@ -71,7 +73,7 @@ def read(path: Path) -> SavedPlan:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            data = json.loads(archive.read(_PLAN))
+            data = json.loads(archive.read(_PLAN), parse_float=parse_number)
             sources = tuple(
                 Source(name.removeprefix(_SOURCES), archive.read(name).decode())
                 for name in archive.namelist()
@@ -126,6 +128,13 @@ def refuse_stale(plan: Plan, snapshot: Snapshot) -> None:
 
 
 # -- plan <-> JSON --
+
+
+def _text(data: Any) -> str:
+    try:
+        return json.dumps(data, sort_keys=True)
+    except TypeError:  # a fraction: the language's numbers are exact, and `json` has no exact number but int
+        return codec.encode(codec.from_plain(data))
 
 
 def _encode(value: Any) -> Any:
@@ -227,6 +236,7 @@ def _assignment_json(assignment: Assignment) -> dict[str, Any]:
         "enforcement": [held.floor, held.ceiling, held.burst, held.bandwidth],
         "reason": assignment.reason,
         "rejections": [[item.pool, item.filter, item.reason] for item in assignment.rejections],
+        "fitting": [[item.pool, item.iops, item.bytes] for item in assignment.fitting],
     }
 
 
@@ -236,6 +246,7 @@ def _assignment_from(data: Mapping[str, Any]) -> Assignment:
         Enforcement(*data["enforcement"]),
         data["reason"],
         tuple(Rejection(*item) for item in data["rejections"]),
+        tuple(Headroom(*item) for item in data["fitting"]),
     )
 
 

@@ -28,6 +28,7 @@ BOOLEANS = frozenset(
         "-refresh",
         "-destroy",
         "-detailed-exitcode",
+        "-explain",
         "-compact-warnings",
         "-auto-approve",
         "-allow-data-loss",

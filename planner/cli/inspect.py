@@ -18,19 +18,23 @@ from planner.state.model import Snapshot
 
 @click.command("show")
 @click.argument("saved", required=False, metavar="[PLANFILE]")
+@boolean("-explain", False, "Of a saved plan: why each volume is where it is, and why not elsewhere.")
 @takes_terminal
-def show_command(saved: str | None, terminal: Terminal) -> None:
+def show_command(saved: str | None, explain: bool, terminal: Terminal) -> None:
     """
     Show the state, or a saved plan.
 
     \b
     Examples:
       lunform show
+      lunform show -explain tonight.plan
       lunform show -json tonight.plan
     """
     if saved is not None:
-        terminal.plan(planfile.read(Path(saved)).plan)
+        terminal.plan(planfile.read(Path(saved)).plan, explain)
         return
+    if explain:
+        raise click.UsageError("-explain is about a saved plan; say which. For a new one: lunform plan -explain")
     snapshot = _recorded()
     if terminal.json:
         from planner.views.state_json import state_to_json

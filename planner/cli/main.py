@@ -27,6 +27,7 @@ VERBS = {
     "apply": "planner.cli.apply",
     "destroy": "planner.cli.apply",
     "show": "planner.cli.inspect",
+    "capacity": "planner.cli.capacity",
     "output": "planner.cli.inspect",
     "state": "planner.cli.inspect",
     "graph": "planner.cli.inspect",

@@ -21,6 +21,7 @@ from planner.planning.builder import PlanRequest
 @click.option("-out", metavar="FILE", help="Save the plan; `lunform apply FILE` does exactly that.")
 @boolean("-destroy", False, "Plan to take everything away.")
 @boolean("-detailed-exitcode", False, "Exit with 2 when there are changes.")
+@boolean("-explain", False, "Say why each volume is where it is, and why not elsewhere.")
 @takes_inputs
 @takes_planning
 @takes_terminal
@@ -28,6 +29,7 @@ def plan_command(
     out: str | None,
     destroy: bool,
     detailed_exitcode: bool,
+    explain: bool,
     inputs: operations.Inputs,
     planning: Planning,
     terminal: Terminal,
@@ -40,6 +42,7 @@ def plan_command(
     \b
     Examples:
       lunform plan
+      lunform plan -explain
       lunform plan -out=tonight.plan -var size=200GiB
       lunform plan -detailed-exitcode -json > plan.json
     """
@@ -47,7 +50,7 @@ def plan_command(
     request = PlanRequest(destroy=destroy, read=planning.refresh)
     with closing(operations.store_of(project)) as store:
         plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal))
-    terminal.plan(plan)
+    terminal.plan(plan, explain)
     terminal.diagnostics(diagnostics)
     if out is not None:
         from planner import planfile

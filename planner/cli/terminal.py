@@ -42,6 +42,14 @@ class Terminal:
     def width(self) -> int:
         return max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
 
+    def can_show(self, text: str) -> bool:
+        """The characters are in the encoding of standard output."""
+        try:
+            text.encode(sys.stdout.encoding)
+        except UnicodeEncodeError:
+            return False
+        return True
+
     @property
     def can_ask(self) -> bool:
         return sys.stdin.isatty() and sys.stdout.isatty()
@@ -58,7 +66,8 @@ class Terminal:
         """Lines can be drawn over again."""
         return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
-    def plan(self, plan: Plan) -> None:
+    def plan(self, plan: Plan, explain: bool = False) -> None:
+        """`explain` is for people: programs get all of it anyway."""
         if self.json:
             from planner.views.plan_json import plan_to_json
 
@@ -66,7 +75,7 @@ class Terminal:
         else:
             from planner.views.plan_text import render_plan
 
-            self.result(render_plan(plan, self.style))
+            self.result(render_plan(plan, self.style, explain=explain))
 
     def applied(self, plan: Plan, applied: Applied) -> None:
         """The end of an apply: what was done, failed, skipped, and the outputs."""

@@ -16,7 +16,7 @@ from planner.placement.filters import (
     refuse_fixed,
     refuse_full,
 )
-from planner.placement.model import Assignment, Candidate, Demand, Placement, Rejection
+from planner.placement.model import Assignment, Candidate, Demand, Headroom, Placement, Rejection
 
 
 def place(demands: Sequence[Demand], candidates: Sequence[Candidate]) -> Placement:
@@ -65,36 +65,48 @@ class _Allocation:
             return
         refusal = refuse_fixed(demand, candidate) or refuse_full(demand, candidate, self.left[candidate.id])
         if refusal is None:
-            self._take(demand, candidate, "it is there already", ())
+            self._take(demand, candidate, "it is there already")
         else:
             self.unplaced[demand.address] = (refusal,)
 
     def _choose(self, demand: Demand) -> None:
         eligible, rejections = self._eligible(demand)
         full: list[Rejection] = []
+        fitting: list[Headroom] = []
         best: Candidate | None = None
         for candidate in eligible:
             refusal = refuse_full(demand, candidate, self.left[candidate.id])
             if refusal is not None:
                 full.append(refusal)
-            elif best is None or self._headroom(candidate) > self._headroom(best):
+                continue
+            left = self.left[candidate.id]
+            fitting.append(Headroom(candidate.id, left.iops, left.bytes))
+            if best is None or self._headroom(candidate) > self._headroom(best):
                 best = candidate
         refused = (*rejections, *full)
         if best is None:
             self.unplaced[demand.address] = tuple(sorted(refused, key=lambda rejection: rejection.pool))
             return
-        others = len(eligible) - len(full) - 1
-        reason = f"most IOPS left of {others + 1} pools that fit" if others else "the only pool that fits"
-        self._take(demand, best, reason, refused)
+        reason = f"most IOPS left of {len(fitting)} pools that fit" if len(fitting) > 1 else "the only pool that fits"
+        fitting.sort(key=lambda one: one.pool != best.id)
+        self._take(demand, best, reason, refused, tuple(fitting))
 
-    def _take(self, demand: Demand, candidate: Candidate, reason: str, rejections: tuple[Rejection, ...]) -> None:
+    def _take(
+        self,
+        demand: Demand,
+        candidate: Candidate,
+        reason: str,
+        rejections: tuple[Rejection, ...] = (),
+        fitting: tuple[Headroom, ...] = (),
+    ) -> None:
         left = self.left[candidate.id]
         held_bytes, held_iops = demand.holds if demand.prior == candidate.id else (0, 0)
         if left.bytes is not None:
             left.bytes -= demand.size - held_bytes
         if left.iops is not None:
             left.iops -= (demand.qos.min_iops if demand.qos else 0) - held_iops
-        self.assignments[demand.address] = Assignment(candidate.id, enforcement(demand, candidate), reason, rejections)
+        who = enforcement(demand, candidate)
+        self.assignments[demand.address] = Assignment(candidate.id, who, reason, rejections, fitting)
 
     def _eligible(self, demand: Demand) -> tuple[list[Candidate], tuple[Rejection, ...]]:
         """Pools that no fixed filter refuses, found once for all demands of a kind."""

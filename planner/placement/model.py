@@ -7,7 +7,7 @@ and bursts are not: they are limits, not reservations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from planner.addresses import InstanceAddress
@@ -84,17 +84,29 @@ class Enforcement:
 
 
 @dataclass(frozen=True, slots=True)
+class Headroom:
+    """What was left of a pool when it was a volume's turn, before it took anything: None for no limit."""
+
+    pool: str
+    iops: int | None
+    bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """
     Attributes:
         reason: why this pool, in words with figures.
         rejections: the pools that were refused before it.
+        fitting: the pools that were not: this one, and then those that the weigher liked less, by name. Empty for a
+            volume that stays where it is, since no other pool is looked at.
     """
 
     pool: str
     enforcement: Enforcement
     reason: str = ""
     rejections: tuple[Rejection, ...] = ()
+    fitting: Sequence[Headroom] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,9 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
                     {"pool": refused.pool, "filter": refused.filter, "reason": refused.reason}
                     for refused in change.assignment.rejections
                 ],
+                "fitting": [
+                    {"pool": fits.pool, "iops": fits.iops, "bytes": fits.bytes} for fits in change.assignment.fitting
+                ],
             }
             for change in plan.changes
             if change.assignment is not None

@@ -26,6 +26,7 @@ from planner.views.attributes_text import (
     rows_of,
     values,
 )
+from planner.views.explain_text import render_explanation
 from planner.views.plan_summary import render_summary, table
 from planner.views.steps_text import order_text
 from planner.views.style import Style
@@ -53,12 +54,13 @@ _REPLACED_BECAUSE = {
 }
 
 
-def render_plan(plan: Plan, style: Style, *, show_steps: bool = True) -> str:
+def render_plan(plan: Plan, style: Style, *, show_steps: bool = True, explain: bool = False) -> str:
     """
     The whole plan, ending in a new line. No-ops are not shown, but for what was changed outside to what is wanted now.
 
     Args:
         show_steps: with the provider calls that each volume takes.
+        explain: with why each volume is where it is, no-ops too.
     """
     changes = [change for change in plan.changes if change.action is not Action.NO_OP]
     settled = _settled_drift(plan, style)
@@ -68,7 +70,8 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True) -> str:
             if plan.operation == "destroy"
             else "No changes. Your storage matches the configuration."
         )
-        return "\n\n".join(filter(None, [settled, style.bold(nothing)])) + "\n"
+        why = render_explanation(plan, style) if explain else ""
+        return "\n\n".join(filter(None, [settled, why, style.bold(nothing)])) + "\n"
     summary = render_summary(plan, style)
     sections = [
         summary,
@@ -76,7 +79,7 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True) -> str:
         *(_change(change, plan, style, show_steps) for change in changes),
         _recorded_anew(plan, style),
         settled,
-        _refused_pools(changes, style),
+        render_explanation(plan, style) if explain else _refused_pools(changes, style),
         _outputs(plan, style),
         _data_loss(changes, style),
         summary,

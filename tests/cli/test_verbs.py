@@ -83,6 +83,15 @@ def test_a_saved_plan_carries_its_values(small: Path) -> None:
     assert "20GiB" in lunform("state", "show", "volume.db", directory=small).output
 
 
+def test_a_saved_plan_keeps_fractions(small: Path) -> None:
+    pool = 'pool "b" {\n  provider = sandbox\n  overprovision = 1.1\n}\n'
+    (small / "more.lun.hcl").write_text(pool)
+    lunform("plan", "-out=p", directory=small)
+    assert "overprovision = 1.1" in lunform("show", "p", directory=small).output
+    lunform("apply", "p", directory=small)
+    assert "No changes." in lunform("plan", directory=small).output
+
+
 def test_a_stale_plan_is_refused_and_says_what_moved(small: Path) -> None:
     lunform("apply", "-auto-approve", directory=small)
     lunform("plan", "-out=p", "-var", "size=20GiB", directory=small)
@@ -245,6 +254,7 @@ def test_a_killed_apply_is_rolled_forward(small: Path) -> None:
                 "apply",
                 "destroy",
                 "show",
+                "capacity",
                 "output",
                 "state",
                 "graph",
