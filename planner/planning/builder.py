@@ -26,12 +26,15 @@ from planner.placement.model import Assignment, Placement
 from planner.planning.adoption import find_import, read_data
 from planner.planning.comparison import Verdict, compare_recorded, compare_volume
 from planner.planning.current import Current, current
+from planner.planning.effect import takes_effect
 from planner.planning.goal import Goal, as_it_is, demand_of, goal_of
 from planner.planning.moves import Moves, apply_moves
 from planner.planning.placing import candidates, report
-from planner.planning.plan import Action, Change, OutputChange, Plan
+from planner.planning.plan import Action, Change, OutputChange, Plan, Reservation
+from planner.planning.recording import outputs_as_found, recordings
 from planner.planning.refresh import Actual, HostTarget, PoolTarget, refresh
 from planner.planning.removal import Removals, in_order
+from planner.planning.reservation import reservations
 from planner.resources.declared import host_arguments, pool_arguments
 from planner.resources.volume import visible
 from planner.sdk.hypervisor import HostSpec
@@ -70,10 +73,18 @@ class PlanRequest:
     Attributes:
         destroy: plan to take everything away.
         read: refresh from the providers; otherwise what is recorded is taken for what is.
+        refresh_only: plan to record what is there, whatever the configuration asks for; goes with `read` and without
+            `destroy`.
     """
 
     destroy: bool = False
     read: bool = True
+    refresh_only: bool = False
+
+    @property
+    def operation(self) -> str:
+        """As in `Plan.operation`."""
+        return "destroy" if self.destroy else "refresh" if self.refresh_only else "apply"
 
 
 def build_plan(
@@ -112,17 +123,21 @@ class _Planning:
     paths: Mapping[StaticPath, tuple[ModulePath, ...]] = field(default_factory=dict)
     imports: dict[InstanceAddress, str] = field(default_factory=dict)
     data: dict[str, Attributes] = field(default_factory=dict)
+    reservations: tuple[Reservation, ...] = ()
 
     def build(self, open_providers: Callable[[ResourceGraph], Providers]) -> tuple[Plan | None, Diagnostics]:
         self.diagnostics.extend(self.evaluator.diagnostics)
-        first = self.evaluator.evaluate(self._as_recorded)
+        only = self.request.refresh_only
+        first = self.evaluator.evaluate(self._as_recorded, without_copies=only, without_conditions=only)
         if first.diagnostics.has_errors or self.diagnostics.has_errors:
             self.diagnostics.extend(first.diagnostics)
             return None, self.diagnostics
         self.moves = apply_moves(self.snapshot, self.evaluator.program.modules, first.paths, self.diagnostics)
+        if only:
+            return self._record_what_is_there(first.graph, open_providers(first.graph)), self.diagnostics
         self.snapshot, self.paths = self.moves.snapshot, first.paths
         desired = first.graph
-        self._learn(desired)
+        self._learn(desired.instances)
         self._refresh(desired, open_providers(desired))
         if self.diagnostics.has_errors:
             return None, self.diagnostics
@@ -137,7 +152,7 @@ class _Planning:
             if first.diagnostics.has_errors:
                 self.diagnostics.extend(first.diagnostics)
             desired = first.graph
-            self._learn(desired)
+            self._learn(desired.instances)
         self._find_imports(desired)
         if self.diagnostics.has_errors:
             return None, self.diagnostics
@@ -178,14 +193,14 @@ class _Planning:
             for name, value in instance.attributes.items()
         }
 
-    def _learn(self, desired: ResourceGraph) -> None:
+    def _learn(self, desired: Mapping[InstanceAddress, ResourceInstance]) -> None:
         """Pools, hosts and offerings by address: as recorded, and over that as desired."""
         for object in self.snapshot.objects.values():
             if object.address.type != "volume":
                 self.known[str(object.address)] = object.attributes
                 if object.provider is not None:
                     self.pool_providers[str(object.address)] = object.provider
-        for instance in desired.instances.values():
+        for instance in desired.values():
             if instance.address.type != "volume" and not instance.is_data:
                 self.known[str(instance.address)] = instance.attributes
                 if instance.provider is not None:
@@ -208,10 +223,11 @@ class _Planning:
         ranges = {str(i.address): i.resource.range for i in desired.instances.values()}
         has_volumes = any(address.type == "volume" for address in desired.instances)
         read_from = {i.attributes["pool"] for i in desired.instances.values() if i.is_data}
-        importing = bool(self.evaluator.module.imports)
+        places = self.request.operation == "apply"
+        importing = places and bool(self.evaluator.module.imports)
         wanted = (
             set()
-            if self.request.destroy or not (has_volumes or read_from)
+            if not places or not (has_volumes or read_from)
             else {str(address) for address in desired.instances if address.type in ("pool", "host")}
         )
         pools, hosts = [], []
@@ -225,7 +241,8 @@ class _Planning:
                 host = HostSpec(
                     id, id, attributes.get("address"), attributes.get("initiator"), host_arguments(attributes)
                 )
-                hosts.append(HostTarget(provider, host, self.request.read and id in on_hosts, ranges.get(id)))
+                lists = self.request.read and id in on_hosts
+                hosts.append(HostTarget(provider, host, lists, ranges.get(id), inspect=id in wanted))
         self.actual, mistakes = refresh(pools, hosts, providers, self.observer)
         self.diagnostics.extend(mistakes)
 
@@ -247,6 +264,51 @@ class _Planning:
                     self.currents[item.target] = Current(found)
                     self.imports[item.target] = found["id"]
 
+    # -- recording what is there --
+
+    def _record_what_is_there(self, desired: ResourceGraph, providers: Providers) -> Plan | None:
+        """
+        Read all that is recorded, by the pools, hosts and providers that are recorded with it: a configuration that
+        names others is not applied yet, and what is looked for elsewhere would seem to be gone.
+        """
+        self._learn({})
+        for id, provider in self.pool_providers.items():
+            if provider.alias is not None and provider not in desired.providers:
+                self.diagnostics.error(
+                    "Provider is not configured",
+                    f"{id} is recorded with provider {provider}, which has no block in this configuration, so it cannot"
+                    " be read. Put the block back; or apply what the configuration says now.",
+                    address=id,
+                )
+        if not self.diagnostics.has_errors:
+            self._refresh(desired, providers)
+        if self.diagnostics.has_errors:
+            return None
+        objects = self.snapshot.objects
+        self.currents = {object.address: current(object, self.actual) for object in objects.values()}
+        sources = [instance for instance in desired.instances.values() if instance.is_data]
+        self.data = read_data(sources, self.actual, self.diagnostics)
+        found = self.evaluator.evaluate(self._as_found, without_copies=True, without_conditions=True)
+        self.diagnostics.extend(found.diagnostics)
+        if self.diagnostics.has_errors:
+            return None
+        self.changes = {change.address: change for change in recordings(self.snapshot, self.currents)}
+        return self._assemble(
+            {object.address: object.dependencies for object in objects.values()},
+            frozenset(object.address for object in objects.values() if object.protected),
+            outputs_as_found(self.snapshot.outputs, found.graph),
+            desired.variables,
+        )
+
+    def _as_found(self, instance: ResourceInstance) -> Attributes | Unknown:
+        """What is there of an instance, also under the address that it moves from; Unknown for one that is not."""
+        if instance.is_data:
+            return self.data.get(str(instance.address), UNKNOWN)
+        found = self._now(self.moves.previous.get(instance.address, instance.address))
+        if found is None:
+            return UNKNOWN
+        return visible(found) if instance.type.provisioned else found
+
     # -- placing --
 
     def _place(self, desired: ResourceGraph) -> None:
@@ -257,8 +319,11 @@ class _Planning:
                     self.goals[instance.address] = goal
         pools = {str(a): self.known[str(a)] for a in desired.instances if a.type == "pool"}
         demands = [demand_of(goal, self.actual, self._now(goal.instance.address)) for goal in self.goals.values()]
-        self.placement = place(demands, list(candidates(pools, self.actual)))
+        offered = list(candidates(pools, self.actual))
+        self.placement = place(demands, offered)
         report(demands, self.placement, self.diagnostics)
+        if not self.placement.unplaced:
+            self.reservations = reservations(demands, self.placement, offered, self.pool_providers)
 
     # -- comparing --
 
@@ -289,6 +354,7 @@ class _Planning:
             verdict = compare_volume(goal, assignment, found, self.changes, self.diagnostics)
         else:
             verdict = compare_recorded(instance, object, found.attributes)
+        in_place = verdict.action is Action.UPDATE and address.type == "volume"
         held = instance.resource.lifecycle.prevent_destroy or (object is not None and object.protected)
         if verdict.action is Action.REPLACE and held:
             self._refuse_replacement(instance, verdict)
@@ -308,6 +374,7 @@ class _Planning:
             importing=self.imports.get(address, ""),
             create_first=verdict.action is Action.REPLACE and instance.resource.lifecycle.create_before_destroy,
             recorded_anew=found.attributes is not None and (address in self.moves.changed or address in self.imports),
+            takes_effect=takes_effect(found, verdict.after) if in_place else (),
         )
         return visible(verdict.after) if instance.type.provisioned else verdict.after
 
@@ -345,6 +412,16 @@ class _Planning:
             for address, change in self.changes.items()
         }
         protected = frozenset(a for a, i in instances.items() if i.resource.lifecycle.prevent_destroy and not i.is_data)
+        return self._assemble(dependencies, protected, outputs, variables)
+
+    def _assemble(
+        self,
+        dependencies: Mapping[InstanceAddress, tuple[InstanceAddress, ...]],
+        protected: frozenset[InstanceAddress],
+        outputs: Mapping[str, OutputChange],
+        variables: Mapping[str, Any],
+    ) -> Plan:
+        """All changes, in order and with their steps."""
         ordered = in_order(self.changes, dependencies)
         graph, made = self.build_steps(
             Changes(tuple(ordered), self.known, self.pool_providers, dependencies, protected)
@@ -354,7 +431,7 @@ class _Planning:
             for change in sorted(ordered, key=lambda change: change.address)
         )
         return Plan(
-            operation="destroy" if self.request.destroy else "apply",
+            operation=self.request.operation,
             lineage=self.snapshot.lineage,
             serial=self.snapshot.serial,
             created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -363,6 +440,7 @@ class _Planning:
             steps=graph,
             variables=variables,
             warnings=tuple(self.diagnostics),
+            reservations=self.reservations,
         )
 
 
