@@ -26,6 +26,8 @@ VERBS = {
     "plan": "planner.cli.plan",
     "apply": "planner.cli.apply",
     "destroy": "planner.cli.apply",
+    "refresh": "planner.cli.apply",
+    "drift": "planner.cli.drift",
     "show": "planner.cli.inspect",
     "output": "planner.cli.inspect",
     "state": "planner.cli.inspect",
