@@ -10,6 +10,7 @@ returned. What is here ends the verb that meets it:
     │   ├── StateLocked             somebody else holds it
     │   ├── ForeignState            the file is not a Lunform state, or is damaged
     │   └── NewerState              it was written by a newer Lunform
+    ├── NoRoom                      others took what a plan counted on, since it was made
     ├── Unsettled                   what a killed run did cannot be found out now
     ├── PlanFileError               the saved plan cannot be read
     │   └── StalePlan               what it would touch has moved on since
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 EXIT_OK = 0
 EXIT_ERROR = 1
 EXIT_CHANGES = 2
-"""Only with `-detailed-exitcode`: the plan is good and is not empty."""
+"""With `-detailed-exitcode`: the plan is good and is not empty. Of `drift`: something was changed outside."""
 
 
 class LunformError(Exception):
@@ -72,6 +73,14 @@ class NewerState(StateError):
 
 class Unsettled(LunformError):
     """What a killed run did cannot be found out now; planning on would make things twice or lose them."""
+
+
+class NoRoom(LunformError):
+    """A pool cannot hold any more what the plan adds; nothing was done. `pools` are the addresses of those."""
+
+    def __init__(self, summary: str, detail: str, pools: tuple[str, ...]) -> None:
+        super().__init__(summary, detail)
+        self.pools = pools
 
 
 class PlanFileError(LunformError):

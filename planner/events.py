@@ -65,6 +65,17 @@ class StepFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRefuted:
+    """The step had been told as done, and its effect was not found when it was read back."""
+
+    step: int
+    verb: str
+    address: InstanceAddress
+    error: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StepSkipped:
     """It was not started, since `because` failed or the run was stopped."""
 
@@ -103,6 +114,7 @@ Event = (
     | StepStarted
     | StepRetrying
     | StepFinished
+    | StepRefuted
     | StepSkipped
     | StepRecovered
     | Stopping

@@ -118,7 +118,7 @@ class Applied:
     """
     Attributes:
         result: None when there was nothing to do.
-        diagnostics: checks and postconditions that do not hold now.
+        diagnostics: checks and postconditions that do not hold now, and what could not be read back.
     """
 
     result: ExecutionResult | None
@@ -282,14 +282,17 @@ def apply(
     stop: Stop | None = None,
 ) -> Applied:
     """
-    Do what the plan says, all of it that can be done, and record each step.
+    Do what the plan says, all of it that can be done, and record each step. What systems were told is read back.
 
     Raises:
         StalePlan: what it touches has moved on; nothing was done.
+        NoRoom: others have used what it counts on; nothing was done.
         StateLocked: somebody else holds the state.
         InvalidConfiguration: the providers' settings cannot be evaluated any more.
     """
+    from planner.execution.admission import refuse_overcommitted
     from planner.execution.executor import execute
+    from planner.execution.readback import read_back
     from planner.planfile import refuse_stale
     from planner.state.lock import who
 
@@ -298,16 +301,22 @@ def apply(
         refuse_stale(plan, snapshot)
         if plan.is_empty:
             return Applied(None, snapshot.outputs)
+        refuse_overcommitted(plan.reservations, providers)
         run = Run(_new_run(), plan.operation, _now(), who())
         result = execute(
             run, plan.steps, snapshot.objects, providers, store, observer, parallelism=parallelism, stop=stop
         )
-        applied = Applied(result, snapshot.outputs)
+        mistakes = Diagnostics()
+        if stop is None or stop.requests < 2:
+            result, mistakes = read_back(run, plan, result, providers, store, observer)
+        applied = Applied(result, snapshot.outputs, mistakes)
         if applied.complete and plan.operation == "destroy":
             applied = replace(applied, outputs={})
+        elif applied.complete and plan.operation == "refresh":
+            applied = replace(applied, outputs=_planned_outputs(plan, snapshot))
         elif applied.complete and project.evaluator.program.has_aftermath:
-            outputs, mistakes = _aftermath(project, result.objects, providers, observer)
-            applied = replace(applied, outputs=outputs, diagnostics=mistakes)
+            outputs, unmet = _aftermath(project, result.objects, providers, observer)
+            applied = replace(applied, outputs=outputs, diagnostics=Diagnostics([*mistakes, *unmet]))
         summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
         store.finish(replace(run, finished=_now(), summary=summary), applied.outputs)
         return applied
@@ -471,6 +480,12 @@ def _settled(store: StateStore, providers: OpenProviders, observer: Observer) ->
 def _tell(found: Recovery, observer: Observer) -> None:
     for finding in found.findings:
         observer(finding)
+
+
+def _planned_outputs(plan: Plan, snapshot: Snapshot) -> Mapping[str, OutputValue]:
+    """For a plan whose outputs wait for nothing. Those that it does not know stay as they are recorded."""
+    kept = {name: output for name, output in snapshot.outputs.items() if name not in plan.outputs}
+    return kept | {name: output.after for name, output in plan.outputs.items() if output.after is not None}
 
 
 def _aftermath(

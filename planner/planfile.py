@@ -19,14 +19,15 @@ from planner.addresses import parse_instance, parse_provider
 from planner.diagnostics import Source
 from planner.errors import PlanFileError, StalePlan
 from planner.placement.model import Assignment, Enforcement, Headroom, Rejection
-from planner.planning.plan import Action, Change, Drift, OutputChange, Plan
+from planner.planning.plan import Action, Change, Drift, OutputChange, Plan, Reservation, TakesEffect
+from planner.sdk.storage import PoolSpec
 from planner.state.model import OutputValue, Snapshot
 from planner.steps.graph import Step, StepGraph
 from planner.values import codec
 from planner.values.marks import UNKNOWN, Unknown
 from planner.values.numbers import parse_number
 
-FORMAT = 1
+FORMAT = 2
 _PLAN = "plan.json"
 _SOURCES = "configuration/"
 _UNKNOWN = {"known after apply": True}
@@ -168,6 +169,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
         },
         "steps": [_encode(step.to_json()) for step in plan.steps.steps],
         "variables": _encode(plan.variables),
+        "reservations": [_reservation_json(item) for item in plan.reservations],
     }
 
 
@@ -184,6 +186,7 @@ def _plan_from(data: Mapping[str, Any]) -> Plan:
         },
         steps=StepGraph(tuple(Step.from_json(_decode(item)) for item in data["steps"])),
         variables=_decode(data["variables"]),
+        reservations=tuple(_reservation_from(item) for item in data["reservations"]),
     )
 
 
@@ -205,6 +208,7 @@ def _change_json(change: Change) -> dict[str, Any]:
         "importing": change.importing,
         "recorded_anew": change.recorded_anew,
         "create_first": change.create_first,
+        "takes_effect": [[item.host, item.vm, item.at_once] for item in change.takes_effect],
     }
 
 
@@ -226,6 +230,7 @@ def _change_from(data: Mapping[str, Any]) -> Change:
         importing=data["importing"],
         recorded_anew=data["recorded_anew"],
         create_first=data["create_first"],
+        takes_effect=tuple(TakesEffect(*item) for item in data["takes_effect"]),
     )
 
 
@@ -247,6 +252,29 @@ def _assignment_from(data: Mapping[str, Any]) -> Assignment:
         data["reason"],
         tuple(Rejection(*item) for item in data["rejections"]),
         tuple(Headroom(*item) for item in data["fitting"]),
+    )
+
+
+def _reservation_json(item: Reservation) -> dict[str, Any]:
+    return {
+        "provider": str(item.provider),
+        "pool": item.pool.address,
+        "pool_arguments": _encode(item.pool.arguments),
+        "bytes": item.bytes,
+        "floors": item.floors,
+        "byte_budget": item.byte_budget,
+        "iops_budget": item.iops_budget,
+    }
+
+
+def _reservation_from(data: Mapping[str, Any]) -> Reservation:
+    return Reservation(
+        provider=parse_provider(data["provider"]),
+        pool=PoolSpec(data["pool"], _decode(data["pool_arguments"])),
+        bytes=data["bytes"],
+        floors=data["floors"],
+        byte_budget=data["byte_budget"],
+        iops_budget=data["iops_budget"],
     )
 
 

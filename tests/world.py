@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,20 @@ class Steps:
 
     def graph(self) -> StepGraph:
         return StepGraph(tuple(self._steps))
+
+
+class Instead:
+    """A provider with some of its methods replaced; a replacement gets the original first."""
+
+    def __init__(self, provider: Any, **methods: Callable[..., Any]) -> None:
+        self._provider = provider
+        self._methods = methods
+
+    def __getattr__(self, name: str) -> Any:
+        original = getattr(self._provider, name)
+        if name not in self._methods:
+            return original
+        return lambda *arguments: self._methods[name](original, *arguments)
 
 
 def new_run(id: str | None = None) -> Run:

@@ -1,4 +1,4 @@
-"""`apply` and `destroy`: do what a plan says."""
+"""`apply`, `destroy` and `refresh`: do what a plan says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from pathlib import Path
 import click
 
 from planner import operations, planfile
-from planner.cli.arguments import Command, Planning, boolean, takes_inputs, takes_planning, takes_terminal
+from planner.cli.arguments import (
+    Command,
+    Planning,
+    boolean,
+    refuse_with_refresh_only,
+    takes_inputs,
+    takes_planning,
+    takes_refresh_only,
+    takes_terminal,
+)
 from planner.cli.asking import approve, load_project
 from planner.cli.terminal import Terminal
 from planner.cli.watching import apply_progress, stopping, tell_recovery
@@ -32,6 +41,7 @@ def _applies(command: Command) -> Command:
 @click.command("apply")
 @click.argument("saved", required=False, metavar="[PLANFILE]")
 @boolean("-destroy", False, "Take everything away.")
+@takes_refresh_only
 @_applies
 @takes_inputs
 @takes_planning
@@ -39,6 +49,7 @@ def _applies(command: Command) -> Command:
 def apply_command(
     saved: str | None,
     destroy: bool,
+    refresh_only: bool,
     auto_approve: bool,
     allow_data_loss: bool,
     parallelism: int,
@@ -56,11 +67,17 @@ def apply_command(
       lunform apply
       lunform apply tonight.plan
       lunform apply -auto-approve -parallelism=64
+      lunform apply -refresh-only
     """
     if saved is None:
-        return _plan_and_apply(destroy, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
-    if destroy or not planning.refresh:
-        raise click.UsageError("A saved plan says all that is to be done; -destroy and -refresh do not go with it.")
+        if refresh_only:
+            refuse_with_refresh_only(destroy, planning)
+        request = PlanRequest(destroy, planning.refresh, refresh_only)
+        return _plan_and_apply(request, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
+    if destroy or refresh_only or not planning.refresh:
+        raise click.UsageError(
+            "A saved plan says all that is to be done; -destroy, -refresh and -refresh-only do not go with it."
+        )
     found = planfile.read(Path(saved))
     project = operations.load(Path(), operations.with_saved(inputs, found), found.sources)
     approve(found.plan, True, allow_data_loss, False)
@@ -86,11 +103,29 @@ def destroy_command(
     \b
     Example: lunform destroy
     """
-    return _plan_and_apply(True, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
+    request = PlanRequest(destroy=True, read=planning.refresh)
+    return _plan_and_apply(request, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
+
+
+@click.command("refresh")
+@takes_inputs
+@takes_planning
+@takes_terminal
+def refresh_command(inputs: operations.Inputs, planning: Planning, terminal: Terminal) -> int:
+    """
+    Record what is there, without asking. The same as: lunform apply -refresh-only -auto-approve
+
+    Nothing is changed on any system. What is gone is forgotten; `lunform plan -refresh-only` shows it before.
+
+    \b
+    Example: lunform refresh
+    """
+    refuse_with_refresh_only(False, planning)
+    return _plan_and_apply(PlanRequest(refresh_only=True), True, False, 1, inputs, planning, terminal)
 
 
 def _plan_and_apply(
-    destroy: bool,
+    request: PlanRequest,
     auto_approve: bool,
     allow_data_loss: bool,
     parallelism: int,
@@ -104,7 +139,6 @@ def _plan_and_apply(
     watch = tell_recovery(terminal)
     with closing(operations.store_of(project)) as store:
         operations.settle_interrupted(project, store, watch, planning.lock_timeout)
-        request = PlanRequest(destroy=destroy, read=planning.refresh)
         plan, diagnostics = operations.plan(project, store, request, watch)
     if not terminal.json:
         terminal.plan(plan)
@@ -124,8 +158,11 @@ def _run(project: operations.Project, plan: Plan, parallelism: int, planning: Pl
         applied = operations.apply(
             project, store, plan, watch, parallelism=parallelism, lock_timeout=planning.lock_timeout, stop=stop
         )
-        if isinstance(watch, JsonLines) and applied.complete:
-            watch.finish(applied.outputs)
+        if isinstance(watch, JsonLines):
+            watch.diagnostics(applied.diagnostics)
+            if applied.complete:
+                watch.finish(applied.outputs)
     terminal.applied(plan, applied)
-    terminal.diagnostics(applied.diagnostics)
+    if not isinstance(watch, JsonLines):
+        terminal.diagnostics(applied.diagnostics)
     return EXIT_OK if applied.complete and not applied.diagnostics.has_errors else EXIT_ERROR

@@ -26,6 +26,7 @@ BOOLEANS = frozenset(
         "-no-color",
         "-input",
         "-refresh",
+        "-refresh-only",
         "-destroy",
         "-detailed-exitcode",
         "-explain",
@@ -114,6 +115,23 @@ def takes_inputs(command: Command) -> Command:
         return command(*args, inputs=Inputs([_given(text) for text in given], dict(os.environ)), **more)
 
     return wrapped
+
+
+takes_refresh_only = boolean("-refresh-only", False, "Only record what is there; change nothing on any system.")
+"""For the verbs that can leave the configuration's wishes aside."""
+
+
+def refuse_with_refresh_only(destroy: bool, planning: Planning) -> None:
+    """
+    Raises:
+        click.UsageError: something that is asked for besides contradicts it.
+    """
+    if destroy:
+        raise click.UsageError(
+            "-refresh-only records what is there, and -destroy takes it away: they do not go together."
+        )
+    if not planning.refresh:
+        raise click.UsageError("-refresh-only reads what is there, and -refresh=false does not: take one of them away.")
 
 
 def takes_planning(command: Command) -> Command:

@@ -55,7 +55,8 @@ def approve(plan: Plan, auto_approve: bool, allow_data_loss: bool, can_ask: bool
                 "Nobody can be asked whether to go on.",
                 "There is no terminal, or -input=false was given. Add -auto-approve, or apply a saved plan.",
             )
-        _ask("Do you want to do this? Only 'yes' goes on", "yes")
+        what = "record this" if plan.operation == "refresh" else "do this"
+        _ask(f"Do you want to {what}? Only 'yes' goes on", "yes")
 
 
 def _ask(question: str, answer: str) -> None:

@@ -26,6 +26,8 @@ VERBS = {
     "plan": "planner.cli.plan",
     "apply": "planner.cli.apply",
     "destroy": "planner.cli.apply",
+    "refresh": "planner.cli.apply",
+    "drift": "planner.cli.drift",
     "show": "planner.cli.inspect",
     "capacity": "planner.cli.capacity",
     "output": "planner.cli.inspect",

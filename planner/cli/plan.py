@@ -8,7 +8,15 @@ from pathlib import Path
 import click
 
 from planner import operations
-from planner.cli.arguments import Planning, boolean, takes_inputs, takes_planning, takes_terminal
+from planner.cli.arguments import (
+    Planning,
+    boolean,
+    refuse_with_refresh_only,
+    takes_inputs,
+    takes_planning,
+    takes_refresh_only,
+    takes_terminal,
+)
 from planner.cli.asking import load_project
 from planner.cli.terminal import Terminal
 from planner.cli.watching import tell_recovery
@@ -20,6 +28,7 @@ from planner.planning.builder import PlanRequest
 @click.command("plan")
 @click.option("-out", metavar="FILE", help="Save the plan; `lunform apply FILE` does exactly that.")
 @boolean("-destroy", False, "Plan to take everything away.")
+@takes_refresh_only
 @boolean("-detailed-exitcode", False, "Exit with 2 when there are changes.")
 @boolean("-explain", False, "Say why each volume is where it is, and why not elsewhere.")
 @takes_inputs
@@ -28,6 +37,7 @@ from planner.planning.builder import PlanRequest
 def plan_command(
     out: str | None,
     destroy: bool,
+    refresh_only: bool,
     detailed_exitcode: bool,
     explain: bool,
     inputs: operations.Inputs,
@@ -45,9 +55,12 @@ def plan_command(
       lunform plan -explain
       lunform plan -out=tonight.plan -var size=200GiB
       lunform plan -detailed-exitcode -json > plan.json
+      lunform plan -refresh-only
     """
+    if refresh_only:
+        refuse_with_refresh_only(destroy, planning)
     project = load_project(inputs, planning, terminal)
-    request = PlanRequest(destroy=destroy, read=planning.refresh)
+    request = PlanRequest(destroy, planning.refresh, refresh_only)
     with closing(operations.store_of(project)) as store:
         plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal))
     terminal.plan(plan, explain)

@@ -77,6 +77,17 @@ class Terminal:
 
             self.result(render_plan(plan, self.style, explain=explain))
 
+    def drift(self, plan: Plan) -> None:
+        """What a refresh-only plan found."""
+        if self.json:
+            from planner.views.plan_json import drift_to_json
+
+            self.result_json(drift_to_json(plan))
+        else:
+            from planner.views.drift_text import render_drift
+
+            self.result(render_drift(plan, self.style))
+
     def applied(self, plan: Plan, applied: Applied) -> None:
         """The end of an apply: what was done, failed, skipped, and the outputs."""
         if self.json:

@@ -26,12 +26,15 @@ from planner.placement.model import Placement
 from planner.planning.adoption import find_import, read_data
 from planner.planning.comparison import Verdict, compare_recorded, compare_volume
 from planner.planning.current import Current, current
+from planner.planning.effect import takes_effect
 from planner.planning.goal import Goal, as_it_is, demand_of, goal_of
 from planner.planning.moves import Moves, apply_moves
 from planner.planning.placing import candidates, report
-from planner.planning.plan import Action, Change, OutputChange, Plan
+from planner.planning.plan import Action, Change, OutputChange, Plan, Reservation
+from planner.planning.recording import outputs_as_found, recordings
 from planner.planning.refresh import Actual, HostTarget, PoolTarget, refresh
 from planner.planning.removal import Removals, in_order
+from planner.planning.reservation import reservations
 from planner.planning.vms import check_offering, compare_vm, refuse_unknown, root_disk_of, with_name
 from planner.resources.catalog import shown
 from planner.resources.declared import host_arguments, pool_arguments
@@ -73,10 +76,18 @@ class PlanRequest:
     Attributes:
         destroy: plan to take everything away.
         read: refresh from the providers; otherwise what is recorded is taken for what is.
+        refresh_only: plan to record what is there, whatever the configuration asks for; goes with `read` and without
+            `destroy`.
     """
 
     destroy: bool = False
     read: bool = True
+    refresh_only: bool = False
+
+    @property
+    def operation(self) -> str:
+        """As in `Plan.operation`."""
+        return "destroy" if self.destroy else "refresh" if self.refresh_only else "apply"
 
 
 def build_plan(
@@ -117,17 +128,21 @@ class _Planning:
     data: dict[str, Attributes] = field(default_factory=dict)
     root_disks: dict[InstanceAddress, ResourceInstance] = field(default_factory=dict)
     remade_vms: set[tuple[str, str]] = field(default_factory=set)
+    reservations: tuple[Reservation, ...] = ()
 
     def build(self, open_providers: Callable[[ResourceGraph], Providers]) -> tuple[Plan | None, Diagnostics]:
         self.diagnostics.extend(self.evaluator.diagnostics)
-        first = self.evaluator.evaluate(self._as_recorded)
+        only = self.request.refresh_only
+        first = self.evaluator.evaluate(self._as_recorded, without_copies=only, without_conditions=only)
         if first.diagnostics.has_errors or self.diagnostics.has_errors:
             self.diagnostics.extend(first.diagnostics)
             return None, self.diagnostics
         self.moves = apply_moves(self.snapshot, self.evaluator.program.modules, first.paths, self.diagnostics)
+        if only:
+            return self._record_what_is_there(first.graph, open_providers(first.graph)), self.diagnostics
         self.snapshot, self.paths = self.moves.snapshot, first.paths
         desired = first.graph
-        self._learn(desired)
+        self._learn(desired.instances)
         self._refresh(desired, open_providers(desired))
         if self.diagnostics.has_errors:
             return None, self.diagnostics
@@ -142,7 +157,7 @@ class _Planning:
             if first.diagnostics.has_errors:
                 self.diagnostics.extend(first.diagnostics)
             desired = first.graph
-            self._learn(desired)
+            self._learn(desired.instances)
         self._find_imports(desired)
         if self.diagnostics.has_errors:
             return None, self.diagnostics
@@ -185,14 +200,14 @@ class _Planning:
             for name, value in instance.attributes.items()
         }
 
-    def _learn(self, desired: ResourceGraph) -> None:
+    def _learn(self, desired: Mapping[InstanceAddress, ResourceInstance]) -> None:
         """Pools, hosts and offerings by address: as recorded, and over that as desired."""
         for object in self.snapshot.objects.values():
             if object.address.type not in VOLUME_TYPES:
                 self.known[str(object.address)] = object.attributes
                 if object.provider is not None:
                     self.pool_providers[str(object.address)] = object.provider
-        for instance in desired.instances.values():
+        for instance in desired.values():
             if instance.address.type not in VOLUME_TYPES and not instance.is_data:
                 self.known[str(instance.address)] = instance.attributes
                 if instance.provider is not None:
@@ -218,10 +233,11 @@ class _Planning:
         ranges = {str(i.address): i.resource.range for i in desired.instances.values()}
         has_volumes = any(address.type in (VOLUME.name, VM.name) for address in desired.instances)
         read_from = {i.attributes["pool"] for i in desired.instances.values() if i.is_data}
-        importing = bool(self.evaluator.module.imports)
+        places = self.request.operation == "apply"
+        importing = places and bool(self.evaluator.module.imports)
         wanted = (
             set()
-            if self.request.destroy or not (has_volumes or read_from)
+            if not places or not (has_volumes or read_from)
             else {str(address) for address in desired.instances if address.type in ("pool", "host")}
         )
         pools, hosts = [], []
@@ -236,7 +252,7 @@ class _Planning:
                     id, id, attributes.get("address"), attributes.get("initiator"), host_arguments(attributes)
                 )
                 lists, lists_vms = (self.request.read and id in those for those in (on_hosts, with_vms))
-                hosts.append(HostTarget(provider, host, lists, lists_vms, ranges.get(id)))
+                hosts.append(HostTarget(provider, host, lists, lists_vms, ranges.get(id), inspect=id in wanted))
         self.actual, mistakes = refresh(pools, hosts, providers, self.observer)
         self.diagnostics.extend(mistakes)
 
@@ -258,6 +274,51 @@ class _Planning:
                     self.currents[item.target] = Current(found)
                     self.imports[item.target] = found["id"]
 
+    # -- recording what is there --
+
+    def _record_what_is_there(self, desired: ResourceGraph, providers: Providers) -> Plan | None:
+        """
+        Read all that is recorded, by the pools, hosts and providers that are recorded with it: a configuration that
+        names others is not applied yet, and what is looked for elsewhere would seem to be gone.
+        """
+        self._learn({})
+        for id, provider in self.pool_providers.items():
+            if provider.alias is not None and provider not in desired.providers:
+                self.diagnostics.error(
+                    "Provider is not configured",
+                    f"{id} is recorded with provider {provider}, which has no block in this configuration, so it cannot"
+                    " be read. Put the block back; or apply what the configuration says now.",
+                    address=id,
+                )
+        if not self.diagnostics.has_errors:
+            self._refresh(desired, providers)
+        if self.diagnostics.has_errors:
+            return None
+        objects = self.snapshot.objects
+        self.currents = {object.address: current(object, self.actual) for object in objects.values()}
+        sources = [instance for instance in desired.instances.values() if instance.is_data]
+        self.data = read_data(sources, self.actual, self.diagnostics)
+        found = self.evaluator.evaluate(self._as_found, without_copies=True, without_conditions=True)
+        self.diagnostics.extend(found.diagnostics)
+        if self.diagnostics.has_errors:
+            return None
+        self.changes = {change.address: change for change in recordings(self.snapshot, self.currents)}
+        return self._assemble(
+            {object.address: object.dependencies for object in objects.values()},
+            frozenset(object.address for object in objects.values() if object.protected),
+            outputs_as_found(self.snapshot.outputs, found.graph),
+            desired.variables,
+        )
+
+    def _as_found(self, instance: ResourceInstance) -> Attributes | Unknown:
+        """What is there of an instance, also under the address that it moves from; Unknown for one that is not."""
+        if instance.is_data:
+            return self.data.get(str(instance.address), UNKNOWN)
+        found = self._now(self.moves.previous.get(instance.address, instance.address))
+        if found is None:
+            return UNKNOWN
+        return shown(instance.address.type, found)
+
     # -- placing --
 
     def _place(self, desired: ResourceGraph) -> None:
@@ -270,8 +331,11 @@ class _Planning:
                     self.goals[instance.address] = goal
         pools = {str(a): self.known[str(a)] for a in desired.instances if a.type == "pool"}
         demands = [demand_of(goal, self.actual, self._now(goal.instance.address)) for goal in self.goals.values()]
-        self.placement = place(demands, list(candidates(pools, self.actual)))
+        offered = list(candidates(pools, self.actual))
+        self.placement = place(demands, offered)
         report(demands, self.placement, self.diagnostics)
+        if not self.placement.unplaced:
+            self.reservations = reservations(demands, self.placement, offered, self.pool_providers)
 
     # -- comparing --
 
@@ -353,6 +417,7 @@ class _Planning:
         address = instance.address
         object = self.snapshot.objects.get(address)
         found = self.currents.get(address, Current(None))
+        in_place = verdict.action is Action.UPDATE and address.type in VOLUME_TYPES
         held = instance.resource.lifecycle.prevent_destroy or (object is not None and object.protected)
         if verdict.action is Action.REPLACE and held:
             self._refuse_replacement(instance, verdict)
@@ -373,6 +438,7 @@ class _Planning:
             and instance.type.holds_data
             and instance.resource.lifecycle.create_before_destroy,
             recorded_anew=found.attributes is not None and (address in self.moves.changed or address in self.imports),
+            takes_effect=takes_effect(found, verdict.after) if in_place else (),
         )
 
     def _refuse_replacement(self, instance: ResourceInstance, verdict: Verdict) -> None:
@@ -415,6 +481,16 @@ class _Planning:
             for address, change in self.changes.items()
         }
         protected = frozenset(a for a, i in instances.items() if i.resource.lifecycle.prevent_destroy and not i.is_data)
+        return self._assemble(dependencies, protected, outputs, variables)
+
+    def _assemble(
+        self,
+        dependencies: Mapping[InstanceAddress, tuple[InstanceAddress, ...]],
+        protected: frozenset[InstanceAddress],
+        outputs: Mapping[str, OutputChange],
+        variables: Mapping[str, Any],
+    ) -> Plan:
+        """All changes, in order and with their steps."""
         ordered = in_order(self.changes, dependencies)
         graph, made = self.build_steps(
             Changes(tuple(ordered), self.known, self.pool_providers, dependencies, protected)
@@ -424,7 +500,7 @@ class _Planning:
             for change in sorted(ordered, key=lambda change: change.address)
         )
         return Plan(
-            operation="destroy" if self.request.destroy else "apply",
+            operation=self.request.operation,
             lineage=self.snapshot.lineage,
             serial=self.snapshot.serial,
             created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -433,6 +509,7 @@ class _Planning:
             steps=graph,
             variables=variables,
             warnings=tuple(self.diagnostics),
+            reservations=self.reservations,
         )
 
 

@@ -13,7 +13,7 @@ bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from planner.planning.figures import figure_attributes, limits_of
@@ -28,10 +28,16 @@ from planner.units import format_size, parse_size
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """`attributes` is None when the object is gone."""
+    """
+    Attributes:
+        attributes: None when the object is gone.
+        live: by host and VM of each disk that was read, whether the VM runs. It is no part of the record: a VM that is
+            started or stopped changes nothing of ours.
+    """
 
     attributes: Attributes | None
     drift: tuple[Drift, ...] = ()
+    live: Mapping[tuple[str, str], bool] = field(default_factory=dict)
 
 
 def current(object: RecordedObject, actual: Actual) -> Current:
@@ -42,14 +48,15 @@ def current(object: RecordedObject, actual: Actual) -> Current:
         return Current(object.attributes)
     reading = actual.pools.get(object.attributes["pool"])
     if reading is None or reading.volumes is None:
-        return Current(object.attributes)
+        return _volume(object.attributes, None, frozenset(), actual)
     volume = reading.volumes.get(object.attributes["id"])
     if volume is None:
         return Current(None, (Drift("", "exists", "gone"),))
     return _volume(object.attributes, volume, reading.status.enforces, actual)
 
 
-def _volume(recorded: Attributes, volume: ActualVolume, enforces: frozenset[str], actual: Actual) -> Current:
+def _volume(recorded: Attributes, volume: ActualVolume | None, enforces: frozenset[str], actual: Actual) -> Current:
+    """`volume` is None where its pool was not listed."""
     drift: list[Drift] = []
     now: dict[str, Any] = dict(recorded)
 
@@ -58,17 +65,25 @@ def _volume(recorded: Attributes, volume: ActualVolume, enforces: frozenset[str]
             drift.append(Drift(name, recorded.get(name), value))
             now[name] = value
 
-    see("size", format_size(volume.size))
-    for name, value in figure_attributes(volume.qos).items():
-        # An array that does not hold bandwidths does not tell of them either.
-        if name != "max_bandwidth" or value is not None or "bandwidth" in enforces:
+    def learn(name: str, value: Any) -> None:
+        """See what the array may tell later than it makes the volume, or not at all."""
+        if value is not None and recorded.get(name) is not None:
             see(name, value)
-    for name in ("iqn", "portal", "lun"):
-        if (value := getattr(volume, name)) is not None:
+        elif value is not None:
             now[name] = value
-    now["access"] = _access(recorded.get("access", {}), volume, drift)
-    now["attachments"] = _attachments(recorded.get("attachments", ()), volume.size, actual, drift)
-    return Current(now, tuple(drift))
+
+    if volume is not None:
+        see("size", format_size(volume.size))
+        for name, value in figure_attributes(volume.qos).items():
+            # An array that does not hold bandwidths does not tell of them either.
+            if name != "max_bandwidth" or value is not None or "bandwidth" in enforces:
+                see(name, value)
+        for name in ("iqn", "portal", "lun"):
+            learn(name, getattr(volume, name))
+        now["access"] = _access(recorded.get("access", {}), volume, drift)
+    live: dict[tuple[str, str], bool] = {}
+    now["attachments"] = _attachments(recorded.get("attachments", ()), parse_size(now["size"]), actual, drift, live)
+    return Current(now, tuple(drift), live)
 
 
 def _vm(recorded: Attributes, actual: Actual) -> Current:
@@ -95,7 +110,9 @@ def _access(recorded: Mapping[str, Any], volume: ActualVolume, drift: list[Drift
     return there
 
 
-def _attachments(recorded: Any, size: int, actual: Actual, drift: list[Drift]) -> tuple[Any, ...]:
+def _attachments(
+    recorded: Any, size: int, actual: Actual, drift: list[Drift], live: dict[tuple[str, str], bool]
+) -> tuple[Any, ...]:
     there = []
     for attachment in recorded:
         reading = actual.hosts.get(attachment["host"])
@@ -107,17 +124,23 @@ def _attachments(recorded: Any, size: int, actual: Actual, drift: list[Drift]) -
             drift.append(Drift(f"disk of {attachment['vm']}", attachment["device"], "detached"))
         else:
             there.append(_attachment(attachment, disk, size, drift))
+            live[attachment["host"], attachment["vm"]] = disk.live
     return tuple(there)
 
 
 def _attachment(recorded: Attributes, disk: ActualAttachment, size: int, drift: list[Drift]) -> Attributes:
     now = dict(recorded, device=disk.device)
+    if disk.device != recorded["device"]:
+        drift.append(Drift(f"disk of {recorded['vm']}", recorded["device"], disk.device))
     held = limits_of(disk.qos)
     if held != recorded.get("qos"):
         drift.append(Drift(f"limits of {recorded['vm']}'s {disk.device}", recorded.get("qos"), held))
         now["qos"] = held
     # A guest that sees the wrong size is told again; a guest that is down sees the right one when it starts.
     now["size"] = size if disk.size is None else disk.size
+    if disk.size is not None and disk.size != recorded["size"]:
+        seen = f"size that {recorded['vm']} sees"
+        drift.append(Drift(seen, format_size(recorded["size"]), format_size(disk.size)))
     return now
 
 

@@ -126,9 +126,9 @@ def demand_of(goal: Goal, actual: Actual, prior: Attributes | None) -> Demand:
     # A volume that nobody uses yet is held to its ceiling by whichever hypervisor gets it later.
     both = frozenset({"ceiling", "burst"})
     can = [
-        actual.hosts[block["host"]].info.enforces if block["vm"] is not None else frozenset()
+        reading.info.enforces if block["vm"] is not None else frozenset()
         for block in goal.blocks
-        if block["host"] in actual.hosts
+        if (reading := actual.hosts.get(block["host"])) is not None and reading.info is not None
     ]
     zones = {host.get("zone") for host in goal.hosts.values()} | {attributes["zone"]}
     pin = attributes["pool"]

@@ -12,6 +12,7 @@ from typing import Any
 from planner.addresses import InstanceAddress, ProviderAddress
 from planner.diagnostics import Diagnostic
 from planner.placement.model import Assignment
+from planner.sdk.storage import PoolSpec
 from planner.state.model import Attributes, OutputValue
 from planner.steps.graph import StepGraph
 
@@ -35,6 +36,15 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
+class TakesEffect:
+    """When a VM has what changes in place on its disk: at once, without detaching; or at its next start."""
+
+    host: str
+    vm: str
+    at_once: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """
     What becomes of one resource instance.
@@ -52,8 +62,9 @@ class Change:
         importing: the array's id of a volume that is taken over.
         holds_data: deleting or replacing it loses a user's data.
         create_first: a replacement is made before the old one is destroyed.
-        recorded_anew: `before` is not what is recorded, though nothing may change: it moved, is imported, or refers to
-            what moved.
+        recorded_anew: `before` is not what is recorded, though nothing may change: it moved, is imported, refers to
+            what moved, or is recorded as it was found.
+        takes_effect: of an update in place, when each VM that keeps its disk has the new size and figures.
     """
 
     address: InstanceAddress
@@ -72,6 +83,7 @@ class Change:
     importing: str = ""
     recorded_anew: bool = False
     create_first: bool = False
+    takes_effect: tuple[TakesEffect, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -93,14 +105,34 @@ class OutputChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Reservation:
+    """
+    What a plan adds to a pool, and what it counts on: apply holds both against the pool before it begins.
+
+    Attributes:
+        bytes, floors: added, less what the plan's volumes give back there; not above 0 where nothing is added.
+        byte_budget, iops_budget: what may be given out of the pool, all volumes of all owners together; None for no
+            limit.
+    """
+
+    provider: ProviderAddress
+    pool: PoolSpec
+    bytes: int
+    floors: int
+    byte_budget: int | None
+    iops_budget: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """
     Attributes:
-        operation: "apply" or "destroy".
+        operation: "apply" or "destroy"; "refresh" for one that changes the record alone.
         lineage, serial: of the state that it was made for; an empty lineage for a state never written.
         created: ISO 8601 in UTC.
         variables: values given from outside, plain data; sensitive ones are left out and read again at apply.
         changes: sorted by address; no-ops too.
+        reservations: for each pool that gets more than it has.
     """
 
     operation: str
@@ -112,6 +144,7 @@ class Plan:
     steps: StepGraph = field(default_factory=StepGraph)
     variables: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
 
     def count(self, action: Action) -> int:
         return sum(change.action is action for change in self.changes)

@@ -1,12 +1,15 @@
 """
-Reads what is really there: one bulk read for each pool and each host, all of them at once.
+Reads what is really there: one bulk read for each pool and each host, all of them at once. The number of calls does
+not grow with the number of volumes.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from planner.addresses import ProviderAddress
@@ -34,11 +37,20 @@ class PoolTarget:
 
 @dataclass(frozen=True, slots=True)
 class HostTarget:
+    """
+    A host to read.
+
+    Attributes:
+        list_attachments: only where volumes are recorded as attached to it.
+        inspect: ask what it can hold; only where volumes are to be placed.
+    """
+
     provider: ProviderAddress
     spec: HostSpec
     list_attachments: bool
     list_vms: bool = False
     range: SourceRange | None = None
+    inspect: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +66,13 @@ class PoolReading:
 class HostReading:
     """
     Attributes:
+        info: None when it was not asked for.
         attachments: by VM and serial number; None when they were not listed.
         makes_vms: VMs can be made there.
         vms: by id; None when they were not listed.
     """
 
-    info: HostInfo
+    info: HostInfo | None
     attachments: Mapping[tuple[str, str | None], ActualAttachment] | None
     makes_vms: bool = False
     vms: Mapping[str, ActualVm] | None = None
@@ -82,38 +95,18 @@ def refresh(
     """
     diagnostics = Diagnostics()
     observer(RefreshStarted(len(pools), len(hosts)))
-    with ThreadPoolExecutor(max_workers=_READS_AT_ONCE, thread_name_prefix="refresh") as threads:
-        pool_reads = {target.spec.address: threads.submit(_read_pool, target, providers) for target in pools}
-        host_reads = {target.spec.address: threads.submit(_read_host, target, providers) for target in hosts}
-        ranges = {pool.spec.address: pool.range for pool in pools} | {host.spec.address: host.range for host in hosts}
-
-        def settled(address: str, result: Callable[[], T]) -> T | None:
-            try:
-                return result()
-            except ProviderError as error:
-                diagnostics.error(
-                    "Provider cannot be reached" if isinstance(error, Unreachable) else "Provider cannot be read",
-                    " ".join(part for part in (f"{error}", error.detail) if part),
-                    ranges[address],
-                    address=address,
-                )
-                return None
-            except LunformError:
-                raise
-            except Exception as error:  # a provider is another's code; its message may hold anything, also a secret
-                diagnostics.error(
-                    "Provider failed",
-                    f"Reading {address} ended with {type(error).__name__}. This is a bug of its provider.",
-                    ranges[address],
-                    address=address,
-                )
-                return None
-
-        read_pools = {address: settled(address, read.result) for address, read in pool_reads.items()}
-        read_hosts = {address: settled(address, read.result) for address, read in host_reads.items()}
+    arrays = {
+        provider: _once(partial(_inspect_array, provider, providers)) for provider in {pool.provider for pool in pools}
+    }
+    reads: dict[str, Callable[[], PoolReading | HostReading]] = {
+        pool.spec.address: partial(_read_pool, pool, providers, arrays[pool.provider]) for pool in pools
+    }
+    reads |= {host.spec.address: partial(_read_host, host, providers) for host in hosts}
+    ranges = {pool.spec.address: pool.range for pool in pools} | {host.spec.address: host.range for host in hosts}
+    found = read_at_once(reads, ranges, diagnostics)
     actual = Actual(
-        {address: reading for address, reading in read_pools.items() if reading is not None},
-        {address: reading for address, reading in read_hosts.items() if reading is not None},
+        {address: reading for address, reading in found.items() if isinstance(reading, PoolReading)},
+        {address: reading for address, reading in found.items() if isinstance(reading, HostReading)},
     )
     observer(
         RefreshFinished(
@@ -124,12 +117,69 @@ def refresh(
     return actual, diagnostics
 
 
-def _read_pool(target: PoolTarget, providers: Providers) -> PoolReading:
-    storage = providers.storage(target.provider)
+def read_at_once(
+    reads: Mapping[str, Callable[[], T]],
+    ranges: Mapping[str, SourceRange | None],
+    diagnostics: Diagnostics,
+) -> dict[str, T]:
+    """
+    Make several reads at once, each named by the address of the pool or host that it is about. One that fails is an
+    error with that address, and is left out of the answer.
+
+    Args:
+        ranges: where the pools and hosts are declared, as far as that is known.
+    """
+    found: dict[str, T] = {}
+    with ThreadPoolExecutor(max_workers=_READS_AT_ONCE, thread_name_prefix="refresh") as threads:
+        futures = {address: threads.submit(read) for address, read in reads.items()}
+    for address, future in futures.items():
+        try:
+            found[address] = future.result()
+        except ProviderError as error:
+            diagnostics.error(
+                "Provider cannot be reached" if isinstance(error, Unreachable) else "Provider cannot be read",
+                " ".join(part for part in (f"{error}", error.detail) if part),
+                ranges.get(address),
+                address=address,
+            )
+        except LunformError:
+            raise
+        except Exception as error:  # a provider is another's code; its message may hold anything, also a secret
+            diagnostics.error(
+                "Provider failed",
+                f"Reading {address} ended with {type(error).__name__}. This is a bug of its provider.",
+                ranges.get(address),
+                address=address,
+            )
+    return found
+
+
+def _once(call: Callable[[], T]) -> Callable[[], T]:
+    """The same answer, or the same error, for all threads that ask: the first of them makes the call."""
+    lock, answer = threading.Lock(), Future[T]()
+
+    def ask() -> T:
+        with lock:
+            if not answer.done():
+                try:
+                    answer.set_result(call())
+                except BaseException as error:
+                    answer.set_exception(error)
+        return answer.result()
+
+    return ask
+
+
+def _inspect_array(provider: ProviderAddress, providers: Providers) -> ArrayInfo:
+    return providers.storage(provider).inspect()
+
+
+def _read_pool(target: PoolTarget, providers: Providers, inspect: Callable[[], ArrayInfo]) -> PoolReading:
+    array, storage = inspect(), providers.storage(target.provider)
     volumes = None
     if target.list_volumes:
         volumes = {volume.id: volume for volume in storage.list_volumes(target.spec)}
-    return PoolReading(storage.inspect(), storage.pool_status(target.spec), volumes)
+    return PoolReading(array, storage.pool_status(target.spec), volumes)
 
 
 def _read_host(target: HostTarget, providers: Providers) -> HostReading:
@@ -140,4 +190,5 @@ def _read_host(target: HostTarget, providers: Providers) -> HostReading:
     makes_vms, vms = isinstance(hypervisor, VmHosts), None
     if target.list_vms and isinstance(hypervisor, VmHosts):
         vms = {vm.id: vm for vm in hypervisor.list_vms(target.spec)}
-    return HostReading(hypervisor.inspect(target.spec), attachments, makes_vms, vms)
+    info = hypervisor.inspect(target.spec) if target.inspect else None
+    return HostReading(info, attachments, makes_vms, vms)

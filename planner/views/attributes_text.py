@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from planner.placement.model import Assignment
+from planner.planning.plan import TakesEffect
 from planner.resources.catalog import OBJECT_TYPES
 from planner.resources.vm import VOLUME_TYPES
 from planner.resources.volume import FIGURE_NAMES, INTERNAL, LIMIT_NAMES, attach_blocks
@@ -154,6 +155,15 @@ def changed_disk_rows(before: Attributes, after: Attributes) -> list[Row]:
             rows.append(Row("~", _disk_name(block), f"{where}: {', '.join(changed)}"))
         else:
             rows.append(_disk_row(" ", block))
+    return rows
+
+
+def effect_rows(effects: Sequence[TakesEffect]) -> list[Row]:
+    """Remarks on when the VMs have what changes in place."""
+    rows = [Row("#", "", f"{item.vm} is off: at its next start") for item in effects if not item.at_once]
+    if any(item.at_once for item in effects):
+        whom = f" on {', '.join(item.vm for item in effects if item.at_once)}" if rows else ""
+        rows.insert(0, Row("#", "", f"takes effect at once{whom}, without detaching"))
     return rows
 
 

@@ -4,14 +4,14 @@ An apply as Terraform's stream of JSON, one object per line: `version`, `planned
 
 Terraform tells of resources; so do these. An apply of a resource starts with its first step and is complete with its
 last. Each step in between is an `apply_progress`; ours besides are the verb and `step_retry`, `step_skipped`,
-`recovered` and `stopping`.
+`recovered` and `stopping`, and the action `record` of a refresh.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
@@ -24,13 +24,14 @@ from planner.events import (
     RefreshStarted,
     StepFinished,
     StepRecovered,
+    StepRefuted,
     StepRetrying,
     StepSkipped,
     StepStarted,
     Stopping,
     WaitingForLock,
 )
-from planner.planning.plan import Action, Plan
+from planner.planning.plan import Action, Change, Plan
 from planner.state.model import OutputValue
 from planner.version import VERSION
 from planner.views.diagnostics_json import diagnostic_to_json
@@ -61,10 +62,10 @@ class JsonLines:
         self._now = now or (lambda: datetime.now(UTC))
         self._lock = threading.Lock()
         self._operation = plan.operation
-        self._actions = {change.address: _PLANNED.get(change.action, "noop") for change in plan.changes}
+        self._actions = {change.address: _action(change, plan) for change in plan.changes}
         self._left = {change.address: set(change.steps) for change in plan.changes}
         self._started: dict[InstanceAddress, datetime] = {}
-        self._complete: list[Action] = []
+        self._complete: list[InstanceAddress] = []
         self._planned = {change.address: change.action for change in plan.changes}
         self._tell_plan(plan)
 
@@ -92,16 +93,17 @@ class JsonLines:
         for change in plan.changes:
             resource = _resource(change.address)
             if change.drift:
-                action = "delete" if any(not item.path for item in change.drift) else "update"
-                message = f"{change.address}: Drift detected ({action})"
-                self._line("resource_drift", message, change={"resource": resource, "action": action})
-            if change.action is not Action.NO_OP:
-                planned = {"resource": resource, "action": _PLANNED[change.action]}
+                drift = "delete" if any(not item.path for item in change.drift) else "update"
+                message = f"{change.address}: Drift detected ({drift})"
+                self._line("resource_drift", message, change={"resource": resource, "action": drift})
+            action = self._actions[change.address]
+            if action != "noop":
+                planned = {"resource": resource, "action": action}
                 if change.reason:
                     planned["reason"] = change.reason
-                message = f"{change.address}: Plan to {_PLANNED[change.action]}"
+                message = f"{change.address}: Plan to {action}"
                 self._line("planned_change", message, change=planned)
-        self._summary([change.action for change in plan.changes], "plan")
+        self._summary(self._planned, "plan")
         outputs = {
             name: {
                 "sensitive": output.after.sensitive,
@@ -127,6 +129,10 @@ class JsonLines:
                 self._hook(
                     "step_retry", message, address, "warn", verb=verb, error=error, after_seconds=round(after, 3)
                 )
+            case StepRefuted(_, verb, address, error, detail):
+                message = f"{address}: {verb} not confirmed: {error}"
+                self._hook("apply_errored", message, address, "error", verb=verb)
+                self._diagnostic(address, error, detail)
             case StepSkipped(_, verb, address, because):
                 message = f"{address}: {verb} skipped: {because}"
                 self._hook("step_skipped", message, address, "warn", verb=verb, because=because)
@@ -156,8 +162,7 @@ class JsonLines:
                 verb=verb,
                 elapsed_seconds=whole,
             )
-            failed = Diagnostic(Severity.ERROR, error, detail, address=str(address))
-            self._line("diagnostic", f"Error: {error}", "error", diagnostic=diagnostic_to_json(failed))
+            self._diagnostic(address, error, detail)
             return
         left = self._left[address]
         left.discard(step)
@@ -165,16 +170,20 @@ class JsonLines:
             message = f"{address}: {verb} done after {elapsed:.1f}s"
             self._hook("apply_progress", message, address, verb=verb, elapsed_seconds=whole)
         else:
-            self._complete.append(self._planned[address])
+            self._complete.append(address)
             message = f"{address}: {self._actions[address]} complete after {whole:.1f}s"
             self._hook("apply_complete", message, address, verb=verb, elapsed_seconds=whole)
+
+    def _diagnostic(self, address: InstanceAddress, error: str, detail: str) -> None:
+        failed = Diagnostic(Severity.ERROR, error, detail, address=str(address))
+        self._line("diagnostic", f"Error: {error}", "error", diagnostic=diagnostic_to_json(failed))
 
     def _hook(self, type: str, message: str, address: InstanceAddress, level: str = "info", **more: Any) -> None:
         action = self._actions.get(address, "noop")
         self._line(type, message, level, hook={"resource": _resource(address), "action": action, **more})
 
-    def _summary(self, actions: Iterable[Action], operation: str) -> None:
-        counts = count_changes(actions)
+    def _summary(self, objects: Collection[InstanceAddress], operation: str) -> None:
+        counts = count_changes(self._planned[address] for address in objects)
         changes = {
             "add": counts.add,
             "change": counts.change,
@@ -183,6 +192,13 @@ class JsonLines:
             "forget": counts.forget,
             "operation": operation,
         }
+        if self._operation == "refresh":
+            recorded = sum(self._actions[address] == "record" for address in objects)
+            text = f"{recorded} recorded, {counts.forget} forgotten"
+            if operation == "plan":
+                text = f"{recorded} to record, {counts.forget} to forget"
+            self._line("change_summary", f"{operation.capitalize()}: {text}", changes=changes | {"record": recorded})
+            return
         words = ("to add", "to change", "to destroy") if operation == "plan" else ("added", "changed", "destroyed")
         counted = zip((counts.add, counts.change, counts.destroy), words, strict=True)
         text = ", ".join(f"{count} {word}" for count, word in counted)
@@ -192,6 +208,12 @@ class JsonLines:
         stamp = self._now().isoformat(timespec="microseconds").replace("+00:00", "Z")
         data = {"@level": level, "@message": message, "@module": "lunform.ui", "@timestamp": stamp, "type": type}
         self._write(json.dumps(data | more, ensure_ascii=False) + "\n")
+
+
+def _action(change: Change, plan: Plan) -> str:
+    if plan.operation == "refresh" and change.recorded_anew:
+        return "record"
+    return _PLANNED.get(change.action, "noop")
 
 
 def _resource(address: InstanceAddress) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """
 A plan as JSON, in the shape of Terraform's plan representation, so that policies written for that carry over.
 
-Ours besides: `placements`, `qos` and `steps`. Volumes are as the language has them, with `attach` blocks. Nothing
-sensitive is in it: such values are null, and marked in `before_sensitive` and `after_sensitive`.
+Ours besides: `placements`, `qos`, `reservations` and `steps`, and in a change `takes_effect`. Volumes are as the
+language has them, with `attach` blocks. Nothing sensitive is in it: such values are null, and marked in
+`before_sensitive` and `after_sensitive`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from planner.addresses import InstanceAddress, ProviderAddress
 from planner.placement.model import Enforcement
-from planner.planning.plan import Action, Change, OutputChange, Plan
+from planner.planning.plan import Action, Change, OutputChange, Plan, Reservation
 from planner.resources.catalog import shown
 from planner.resources.volume import LIMIT_NAMES
 from planner.state.model import Attributes, OutputValue
@@ -36,7 +37,7 @@ Pools = Mapping[str, ProviderAddress | None]
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
     """The whole plan, no-ops too."""
-    pools = {str(change.address): change.provider for change in plan.changes if change.address.type == "pool"}
+    pools = _pools(plan)
     data: dict[str, Any] = {
         "format_version": "1.2",
         "lunform_version": VERSION,
@@ -70,11 +71,22 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             if change.assignment is not None
         },
         "qos": {str(change.address): _qos(change) for change in plan.changes if change.assignment is not None},
+        "reservations": [_reservation(item) for item in plan.reservations],
         "steps": [_step(step) for step in plan.steps.steps],
     }
-    if drifted := [_drift(change, pools) for change in plan.changes if change.drift]:
+    if drifted := _drifted(plan, pools):
         data["resource_drift"] = drifted
     return data
+
+
+def drift_to_json(plan: Plan) -> dict[str, Any]:
+    """What was changed outside: that part of the plan's representation, there also when it is empty."""
+    return {
+        "format_version": "1.2",
+        "lunform_version": VERSION,
+        "timestamp": plan.created,
+        "resource_drift": _drifted(plan, _pools(plan)),
+    }
 
 
 def unknown_mask(value: Any) -> Any:
@@ -85,6 +97,14 @@ def unknown_mask(value: Any) -> Any:
 def sensitive_mask(value: Any) -> Any:
     """True where the value is sensitive, in the value's own shape; other attributes are left out."""
     return _mask(value, Sensitive)
+
+
+def _pools(plan: Plan) -> Pools:
+    return {str(change.address): change.provider for change in plan.changes if change.address.type == "pool"}
+
+
+def _drifted(plan: Plan, pools: Pools) -> list[dict[str, Any]]:
+    return [_drift(change, pools) for change in plan.changes if change.drift]
 
 
 def _mask(value: Any, mark: type) -> Any:
@@ -134,6 +154,11 @@ def _resource_change(change: Change, pools: Pools) -> dict[str, Any]:
     data = _named(change, pools) | {"change": what}
     if change.previous is not None:
         data["previous_address"] = str(change.previous)
+    if change.takes_effect:
+        data["takes_effect"] = [
+            {"host": item.host, "vm": item.vm, "when": "at once" if item.at_once else "at next start"}
+            for item in change.takes_effect
+        ]
     return data | ({"action_reason": change.reason} if change.reason else {})
 
 
@@ -196,6 +221,17 @@ def _qos(change: Change) -> dict[str, Any]:
             "enforced_by": by or None,
         }
         for (figure, by), name in zip(holders.items(), LIMIT_NAMES, strict=True)
+    }
+
+
+def _reservation(item: Reservation) -> dict[str, Any]:
+    """What is added to a pool, and the budgets that it is held to; null for no limit."""
+    return {
+        "pool": item.pool.address,
+        "bytes": item.bytes,
+        "floors": item.floors,
+        "byte_budget": item.byte_budget,
+        "iops_budget": item.iops_budget,
     }
 
 

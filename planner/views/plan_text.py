@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from planner.addresses import module_text
-from planner.planning.plan import Action, Change, Drift, OutputChange, Plan
+from planner.planning.plan import Action, Change, OutputChange, Plan
 from planner.resources.catalog import OBJECT_TYPES
 from planner.resources.vm import VM, VOLUME_TYPES, block_address
 from planner.resources.volume import attach_blocks
@@ -21,11 +21,13 @@ from planner.views.attributes_text import (
     changed_disk_rows,
     changed_rows,
     disk_rows,
+    effect_rows,
     notes,
     row_lines,
     rows_of,
     values,
 )
+from planner.views.drift_text import drift_line, refresh_sections
 from planner.views.explain_text import render_explanation
 from planner.views.plan_summary import render_summary, table
 from planner.views.steps_text import order_text
@@ -62,6 +64,8 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True, explain: b
         show_steps: with the provider calls that each volume takes.
         explain: with why each volume is where it is, no-ops too.
     """
+    if plan.operation == "refresh":
+        return _refresh(plan, style)
     changes = [change for change in plan.changes if change.action is not Action.NO_OP]
     settled = _settled_drift(plan, style)
     if plan.is_empty:
@@ -87,6 +91,14 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True, explain: b
     return "\n\n".join(filter(None, sections)) + "\n"
 
 
+def _refresh(plan: Plan, style: Style) -> str:
+    """A plan that changes the record alone."""
+    if plan.is_empty:
+        return style.bold("No changes. Everything that is recorded is there, as it is recorded.") + "\n"
+    begin, objects, means = refresh_sections(plan, style)
+    return "\n\n".join(filter(None, [begin, *objects, _outputs(plan, style), means])) + "\n"
+
+
 def _legend(changes: Sequence[Change], style: Style) -> str:
     used = {(change.action, change.create_first) for change in changes}
     mark = _marks(style)
@@ -104,9 +116,9 @@ def _change(change: Change, plan: Plan, style: Style, show_steps: bool) -> str:
     lines.extend(f"  {style.dim(f'# ({reason})')}" for reason in _because(change))
     symbol = _marks(style)[change.action](_CREATE_FIRST[0] if change.create_first else _SYMBOLS[change.action][0])
     lines.append(f'{symbol} {change.address.type} "{change.address.name}" {{')
-    drift = [_drift_text(item) for item in change.drift if item.path]
+    drift = [drift_line(item) for item in change.drift if item.path]
     lines.extend(f"      {style.warning('# changed outside:')} {text}" for text in drift)
-    lines.extend(row_lines(_rows(change, style), style))
+    lines.extend(row_lines([*_rows(change, style), *effect_rows(change.takes_effect)], style))
     if show_steps and OBJECT_TYPES[change.address.type].provisioned and change.steps:
         lines.extend(_steps(order_text(plan.steps, change.steps), style))
     return "\n".join([*lines, "    }"])
@@ -226,19 +238,15 @@ def _recorded_anew(plan: Plan, style: Style) -> str:
 
 def _settled_drift(plan: Plan, style: Style) -> str:
     lines = [
-        f"  {change.address}: {_drift_text(item)}"
+        f"  {change.address}: {drift_line(item)}"
         for change in plan.changes
         if change.action is Action.NO_OP
         for item in change.drift
     ]
-    return "\n".join([style.warning("Changed outside, and as configured now:"), *lines]) if lines else ""
-
-
-def _drift_text(item: Drift) -> str:
-    def word(value: object) -> str:
-        return value if isinstance(value, str) else inline(value)
-
-    return f"{item.path} {word(item.recorded)} -> {word(item.actual)}".lstrip()
+    if not lines:
+        return ""
+    record = style.dim("  # lunform apply -refresh-only records it")
+    return "\n".join([style.warning("Changed outside, and as configured now:"), *lines, record])
 
 
 def _refused_pools(changes: Sequence[Change], style: Style) -> str:

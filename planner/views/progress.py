@@ -24,6 +24,7 @@ from planner.events import (
     RefreshStarted,
     StepFinished,
     StepRecovered,
+    StepRefuted,
     StepRetrying,
     StepSkipped,
     StepStarted,
@@ -127,6 +128,8 @@ class _Progress:
             case StepRetrying(step, verb, address, error, after):
                 again = style.update(f"again in {duration(after)}")
                 return f"{self._what(step, verb, address)} {again}: {error}"
+            case StepRefuted(step, verb, address, error):
+                return f"{self._what(step, verb, address)} {style.error('not confirmed')}: {error}"
             case StepSkipped(_, verb, address, because):
                 return "" if verb in _LOCAL else f"{address}: {verb} {style.update('skipped')}: {because}"
             case StepRecovered(address, verb, sentence):
@@ -293,8 +296,13 @@ def render_result(plan: Plan, result: ExecutionResult | None, style: Style) -> s
 
 
 def _done_counts(plan: Plan, done: frozenset[int]) -> str:
-    """`5 added, 1 changed, 0 destroyed.`: objects of which all steps are done; a replaced one counts twice."""
+    """
+    `5 added, 1 changed, 0 destroyed.`: objects of which all steps are done; a replaced one counts twice. Of a refresh,
+    whose steps cannot fail: `1 recorded, 0 forgotten.`
+    """
     counts = count_changes(change.action for change in plan.changes if change.steps and done.issuperset(change.steps))
+    if plan.operation == "refresh":
+        return f"{sum(change.recorded_anew for change in plan.changes)} recorded, {counts.forget} forgotten."
     parts = [f"{counts.destroy} destroyed"] + ([f"{counts.forget} forgotten"] if counts.forget else [])
     if plan.operation != "destroy":
         parts = [f"{counts.add} added", f"{counts.change} changed", *parts]

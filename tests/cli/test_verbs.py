@@ -253,6 +253,8 @@ def test_a_killed_apply_is_rolled_forward(small: Path) -> None:
                 "plan",
                 "apply",
                 "destroy",
+                "refresh",
+                "drift",
                 "show",
                 "capacity",
                 "output",

@@ -85,13 +85,29 @@ def test_a_volume_from_a_directory_of_hcl_to_the_guest_and_back(rig: Rig, run: R
     assert rig.guest.measure_iops("vda", requests=5 * CEILING) == pytest.approx(CEILING, rel=0.1)
 
     assert "No changes." in run("plan", "-detailed-exitcode").output
+    run("drift")
+
+    # A limit that somebody changes is drift, is recorded as it is, and is put back as the user's own change.
+    limit = ("blkdeviotune", rig.vm, "vda", "--live", "--config", "--total-iops-sec")
+    rig.host.virsh(*limit, "150")
+    assert "limits of" in run("drift", code=2).output
+    run("refresh")
+    run("drift")
+    back = run("plan", "-out=back.plan", "-detailed-exitcode", code=2).output
+    assert "takes effect at once, without detaching" in back
+    assert "outside" not in back
+    run("apply", "back.plan")
+    assert iotune(rig)["total_iops_sec"] == str(CEILING)
 
     # Growing the volume grows the disk that the running guest has.
-    assert "256MiB -> 512MiB" in run("plan", "-var", "size=512MiB", "-detailed-exitcode", code=2).output
+    grow = run("plan", "-var", "size=512MiB", "-detailed-exitcode", code=2).output
+    assert "256MiB -> 512MiB" in grow
+    assert "takes effect at once, without detaching" in grow
     run("apply", "-var", "size=512MiB", "-auto-approve")
     assert rig.guest.wait_for_disk("vda", 512 * MIB).size == 512 * MIB
     assert rig.guest.read("vda", 20, offset=MARK_AT) == "written by the guest"
     assert "No changes." in run("plan", "-var", "size=512MiB", "-detailed-exitcode").output
+    run("drift", "-var", "size=512MiB")
 
     # Taking everything away leaves nothing: no target, no secret, no disk.
     run("destroy", "-auto-approve", code=1)

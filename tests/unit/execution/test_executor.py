@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,25 +33,11 @@ from planner.state.model import Outcome
 from planner.state.sqlite import open_sqlite
 from planner.state.store import StateStore
 from planner.steps.graph import StepGraph, Verb
-from tests.world import GIB, HOSTS, POOL, SEED, VOLUME, Steps, World, names, new_run
+from tests.world import GIB, HOSTS, POOL, SEED, VOLUME, Instead, Steps, World, names, new_run
 
 pytestmark = pytest.mark.usefixtures("short_delays")
 
 PATIENCE = 30.0
-
-
-class Instead:
-    """A provider with some of its methods replaced; a replacement gets the original first."""
-
-    def __init__(self, provider: Any, **methods: Callable[..., Any]) -> None:
-        self._provider = provider
-        self._methods = methods
-
-    def __getattr__(self, name: str) -> Any:
-        original = getattr(self._provider, name)
-        if name not in self._methods:
-            return original
-        return lambda *arguments: self._methods[name](original, *arguments)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from planner.placement.model import Enforcement, Rejection
-from planner.planning.plan import Action, OutputChange, Plan
+from planner.planning.plan import Action, OutputChange, Plan, TakesEffect
 from planner.state.model import OutputValue
 from planner.values.marks import UNKNOWN
 from tests.unit.views.artefacts import (
@@ -105,7 +105,14 @@ def grow_and_move() -> Plan:
     moved_host["access"] = {KVM1: endpoint(KVM1) | {"initiator": "iqn.old"}}
     return plan(
         change("volume.db", Action.UPDATE, before, after, assignment=assigned(), drift=[("size", "100GiB", "200GiB")]),
-        change("volume.held", Action.UPDATE, held, told, assignment=assigned(held=Enforcement("", "hypervisor", ""))),
+        change(
+            "volume.held",
+            Action.UPDATE,
+            held,
+            told,
+            assignment=assigned(held=Enforcement("", "hypervisor", "")),
+            takes_effect=(TakesEffect(KVM1, "db-01", at_once=False),),
+        ),
         change("volume.quiet", Action.NO_OP, existing("q"), existing("q"), drift=[("size", "100GiB", "200GiB")]),
         change("volume.rename", Action.UPDATE, moved_host, existing("volume-rename", disks=[disk(KVM1, "db-03")])),
         change(
@@ -202,6 +209,43 @@ def whole_destroy() -> Plan:
     )
 
 
+def refresh_only() -> Plan:
+    """The record follows what was changed outside, and nothing else happens."""
+    return plan(
+        change(
+            "volume.db",
+            Action.NO_OP,
+            existing("db", size="300GiB"),
+            existing("db", size="300GiB"),
+            drift=[("size", "200GiB", "300GiB"), ("limits of db-01's vda", {"max_iops": 100, "burst_iops": 100}, None)],
+            recorded_anew=True,
+        ),
+        change(
+            "volume.gone",
+            Action.FORGET,
+            existing("gone"),
+            None,
+            drift=[("", "exists", "gone")],
+            reason="gone_outside",
+        ),
+        change("volume.same", Action.NO_OP, existing("same"), existing("same")),
+        outputs={"size": output("200GiB", "300GiB"), "iqn": output("iqn.2010-01.com.example:gone", None)},
+        operation="refresh",
+    )
+
+
+def refresh_of_outputs_alone() -> Plan:
+    return plan(
+        change("volume.db", Action.NO_OP, existing("db"), existing("db")),
+        outputs={"size": output(None, "200GiB")},
+        operation="refresh",
+    )
+
+
+def nothing_to_refresh() -> Plan:
+    return plan(change("volume.db", Action.NO_OP, existing("db"), existing("db")), operation="refresh")
+
+
 PLANS: dict[str, Callable[[], Plan]] = {
     made.__name__: made
     for made in (
@@ -213,5 +257,8 @@ PLANS: dict[str, Callable[[], Plan]] = {
         nothing_to_destroy,
         outputs_alone,
         whole_destroy,
+        refresh_only,
+        refresh_of_outputs_alone,
+        nothing_to_refresh,
     )
 }

@@ -19,6 +19,7 @@ from planner.events import (
     RefreshStarted,
     StepFinished,
     StepRecovered,
+    StepRefuted,
     StepRetrying,
     StepSkipped,
     StepStarted,
@@ -76,6 +77,7 @@ def a_run(plan: Plan) -> Iterator[Event]:
                 yield StepRetrying(step.id, step.verb.value, step.address, "connection refused", 2.0)
             yield ends(step, "Device is busy" if step.arguments.get("vm") == "db-02" else "")
     yield Stopping(1)
+    yield StepRefuted(3, "create_async", steps[3].address, "The array was told max_iops 400 and reads back 200")
 
 
 def test_a_run_is_told_in_lines() -> None:
