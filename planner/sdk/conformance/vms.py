@@ -383,6 +383,15 @@ class VmConformance:
         vm: ActualVm = finish(other, reply, vm_host.deadline)
         assert vm_host.vms()[request.name] == vm
 
+    def test_a_pending_shutdown_is_finished_by_another_process(self, vm_host: VmHostUnderTest) -> None:
+        vm, _ = vm_host.create_started()
+        reply = vm_host.maker.set_power(SetPower(vm_host.host, vm.name, on=False))
+        if isinstance(reply, Done):
+            pytest.skip("the hypervisor is done at once")
+        vm_host.provider.close()  # the process that asked is gone
+        assert finish(vm_host.open(), reply, vm_host.deadline) == replace(vm, running=False)
+        assert vm_host.vms()[vm.name] == replace(vm, running=False)
+
     def test_threads_share_a_provider(self, vm_host: VmHostUnderTest) -> None:
         requests = [vm_host.request() for _ in range(4)]
         with ThreadPoolExecutor(4) as threads:
