@@ -253,10 +253,10 @@ class Database:
                 "The file is not a sandbox",
                 f"{self.path} is a database, but no sandbox's. Name another file in `path`.",
             )
-        if _pragma(connection, "user_version") == 1:
-            with _WRITERS:
-                _upgrade(connection)
         version = _pragma(connection, "user_version")
+        if version == 1:
+            with _WRITERS:
+                version = _upgrade(connection)
         if version != _SCHEMA_VERSION:
             raise Rejected(
                 "The sandbox is of another version",
@@ -269,8 +269,13 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _upgrade(connection: sqlite3.Connection) -> None:
-    """All of it or nothing; nothing where another process came first."""
+def _upgrade(connection: sqlite3.Connection) -> int:
+    """
+    Make a file of version 1 one of this version, whole or not at all, unless another process came first.
+
+    Returns:
+        the version that the file has then.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         if _pragma(connection, "user_version") == 1:
@@ -280,6 +285,7 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.rollback()
         raise
+    return _pragma(connection, "user_version")
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -82,21 +82,21 @@ def check_login(
 def attach(connection: sqlite3.Connection, identity: str, request: Attach) -> Attachment:
     host, vm = host_name(request.host), request.vm
     live = vms.runs(connection, request.host, vm)
-    disks = connection.execute(
-        "SELECT device, volume, intent, boot FROM attachment WHERE host = ? AND vm = ?", (host, vm)
-    ).fetchall()
-    for device, _, intent, _ in disks:
-        if intent == request.owner.intent:
-            return Attachment(device, live)
+    row = connection.execute(
+        "SELECT device FROM attachment WHERE host = ? AND vm = ? AND intent = ?", (host, vm, request.owner.intent)
+    ).fetchone()
+    if row is not None:
+        return Attachment(row[0], live)
     if len(request.serial) > SERIAL_LENGTH:
         raise Rejected("The serial number is too long", f'"{request.serial}" has more than {SERIAL_LENGTH} characters.')
     volume, size, endpoint = _log_in(connection, identity, request.host, request.path)
-    if any(volume == other for _, other, _, _ in disks):
-        raise Conflict("The disk is attached already", f"{vm} has {request.path.iqn}, by another request.")
-    if request.boot and any(boot for _, _, _, boot in disks):
-        raise Conflict("The virtual machine has a disk to start from", f"{vm} boots from another volume; detach that.")
     _check_sharing(connection, volume, request)
-    device = _device(request, {device for device, _, _, _ in disks})
+    taken: dict[str, bool] = dict(
+        connection.execute("SELECT device, boot FROM attachment WHERE host = ? AND vm = ?", (host, vm))
+    )
+    if request.boot and any(taken.values()):
+        raise Conflict("The virtual machine has a disk to start from", f"{vm} boots from another volume; detach that.")
+    device = _device(request, taken.keys())
     connection.execute(
         "INSERT INTO attachment (host, vm, device, volume, endpoint, serial, intent, size, max_iops, burst_iops,"
         " max_bandwidth, read_only, shareable, boot) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -156,17 +156,24 @@ def _log_in(connection: sqlite3.Connection, identity: str, host: HostSpec, path:
 
 
 def _check_sharing(connection: sqlite3.Connection, volume: int, request: Attach) -> None:
-    """Raises Conflict when another VM has the volume, and not each of them shares it or only reads it."""
-    row = connection.execute(
-        "SELECT host, vm FROM attachment WHERE volume = ? AND NOT (? AND (shareable OR read_only))",
-        (volume, request.shareable or request.read_only),
-    ).fetchone()
-    if row is not None:
-        raise Conflict(
-            "The disk is another virtual machine's",
-            f"{row[1]} on {row[0]} has {request.path.iqn}. VMs have a disk together when each has it as `shareable` or "
-            "`read_only`.",
-        )
+    """
+    Whether the VM may have the volume, too.
+
+    Raises:
+        Conflict: it has it already, or another VM has, and not each of them shares it or only reads it.
+    """
+    shares = request.shareable or request.read_only
+    for host, vm, others_share in connection.execute(
+        "SELECT host, vm, shareable OR read_only FROM attachment WHERE volume = ?", (volume,)
+    ):
+        if (host, vm) == (host_name(request.host), request.vm):
+            raise Conflict("The disk is attached already", f"{vm} has {request.path.iqn}, by another request.")
+        if not (shares and others_share):
+            raise Conflict(
+                "The disk is another virtual machine's",
+                f"{vm} on {host} has {request.path.iqn}. VMs have a disk together when each has it as `shareable` or "
+                "`read_only`.",
+            )
 
 
 def _device(request: Attach, taken: Set[str]) -> str:

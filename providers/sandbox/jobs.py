@@ -15,6 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from planner.sdk import (
@@ -168,11 +169,17 @@ def _dump(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {_KIND: type(value).__name__} | {field.name: getattr(value, field.name) for field in fields(value)}
+    kind: type[Any] = type(value)
+    if is_dataclass(kind):
+        return {_KIND: kind.__name__} | {name: getattr(value, name) for name in _field_names(kind)}
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} is no plain data. This is a bug in lunform.")
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _load(text: str) -> Any:
