@@ -45,6 +45,9 @@ SECTOR = 512
 NAME_LENGTH = 60
 """Of the readable part of file and target names; an IQN has 223 characters at most."""
 
+RESTORED_AT_ONCE = 100
+"""Volumes in a call after a reboot: each takes about 0.1 s, and a call may not take long."""
+
 INITIATOR_PREFIXES = ("iqn.", "eui.", "naa.")
 
 IQN_PREFIX = "iqn.2026-01.lunform"
@@ -77,13 +80,15 @@ class TgtArray:
 
     def pool_status(self, pool: PoolSpec) -> PoolStatus:
         status = self._call("status", pool)
-        return PoolStatus(status["capacity"], status["used"], None, status["floors"])
+        enforces = frozenset({"ceiling", "burst", "bandwidth"}) if _throttle(pool) else frozenset[str]()
+        return PoolStatus(status["capacity"], status["used"], None, status["floors"], enforces)
 
     def list_volumes(self, pool: PoolSpec) -> Iterable[ActualVolume]:
         listed = self._call("list", pool)
         if listed["unserved"]:
-            accounts = {volume: self._account(volume) for volume in listed["unserved"]}
-            self._call("restore", pool, accounts=accounts)
+            accounts = [(volume, self._account(volume)) for volume in listed["unserved"]]
+            for at in range(0, len(accounts), RESTORED_AT_ONCE):
+                self._call("restore", pool, accounts=dict(accounts[at : at + RESTORED_AT_ONCE]))
             listed = self._call("list", pool)
         return [self._actual(volume) for volume in listed["volumes"]]
 
@@ -117,8 +122,16 @@ class TgtArray:
         return Done(self._actual(volume))
 
     def update_qos(self, request: UpdateQos) -> Reply[ActualVolume]:
-        qos = asdict(request.qos) if request.qos else None
-        return Done(self._actual(self._call("update_qos", request.pool, iqn=request.volume, qos=qos)))
+        account, password = self._account(request.volume)
+        volume = self._call(
+            "update_qos",
+            request.pool,
+            iqn=request.volume,
+            qos=asdict(request.qos) if request.qos else None,
+            account=account,
+            password=password,
+        )
+        return Done(self._actual(volume))
 
     def delete_async(self, request: DeleteVolume) -> Reply[None]:
         self._call("delete", request.pool, iqn=request.volume)
@@ -164,6 +177,7 @@ class TgtArray:
                 "operation": operation,
                 "control_port": self._control_port,
                 "directory": pool.arguments["directory"] if pool else None,
+                "throttle": _throttle(pool) if pool else False,
                 "arguments": arguments,
             }
         )
@@ -203,6 +217,10 @@ class TgtArray:
                 f"{CHAP_KEY_LENGTH} characters or more, and keep it: the same key is needed ever after.",
             )
         return self._key.encode()
+
+
+def _throttle(pool: PoolSpec) -> bool:
+    return pool.arguments.get("throttle") is not False
 
 
 def _entry(endpoint: Endpoint) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from planner.sdk import Missing, OutcomeUnknown, PoolSpec, Unreachable
+from planner.sdk import Missing, OutcomeUnknown, PoolSpec, Qos, Unreachable
 from providers.tgt.link import Ssh
 from providers.tgt.provider import TgtArray
 from tests.rigs.conftest import HOST1, SIZE, Array
 from tests.rigs.process import until
 from tests.rigs.sshd import Sshd, running_sshd
-from tests.rigs.tgtd import Tgtd, capacity
+from tests.rigs.tgtd import Tgtd, capacity, storage_daemons
 
 pytestmark = pytest.mark.rig
 
@@ -44,6 +44,14 @@ def test_box_over_ssh_does_all_that_a_local_one_does(remote: Array) -> None:
     assert remote.box.is_empty
     with pytest.raises(Missing):
         remote.delete(volume.id)
+
+
+def test_storage_daemon_outlives_the_connection(remote: Array) -> None:
+    volume = remote.create(remote.request(qos=Qos(0, 200, 300)))
+    daemons = storage_daemons(remote.box.pool)
+    remote.provider.close()
+    assert storage_daemons(remote.box.pool) == daemons != []
+    assert remote.on_this_machine().volumes() == [volume]
 
 
 def test_identity_is_the_same_by_either_way(remote: Array) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,15 @@ class Recording:
     place = "nowhere"
 
     def __init__(self) -> None:
-        self.arguments: dict[str, Any] = {}
+        self.request: Mapping[str, Any] = {}
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = self.request["arguments"]
+        return arguments
 
     def call(self, request: Mapping[str, Any]) -> Any:
-        self.arguments = request["arguments"]
+        self.request = request
         identity, account = self.arguments["iqn"], self.arguments.get("account")
         return {"id": identity, "name": "", "size": 1, "qos": None, "owner": None, "grants": (), "account": account}
 
@@ -170,6 +176,15 @@ def test_what_ssh_says_is_told(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(error, match=message):
         array(Ssh("root@box")).pool_status(POOL)
+
+
+def test_pool_is_throttled_unless_it_says_otherwise(link: Recording) -> None:
+    asked = []
+    for arguments in ({}, {"throttle": None}, {"throttle": True}, {"throttle": False}):
+        pool = PoolSpec("pool.fast", {"directory": "/srv/luns", **arguments})
+        array(link).create_async(replace(create("db"), pool=pool))
+        asked.append(link.request["throttle"])
+    assert asked == [True, True, True, False]
 
 
 def test_key_is_a_sensitive_setting() -> None:
