@@ -1,7 +1,8 @@
 """
 Real iSCSI LUNs on a Linux box with the SCSI target framework (Debian package `tgt`).
 
-Each volume is a target of its own with one LUN, backed by a sparse file in the pool's directory. Nobody is let in
+Each volume is a target of its own with one LUN, backed by a sparse file in the pool's directory, which may begin with
+the content of an image. Nobody is let in
 unless granted. A host with an initiator name is let in by that name, one without by its address; either way it must
 also know the volume's CHAP secret, which only granted hosts are given. tgtd itself would let in whoever matches *any*
 bound name or address, so name and address together cannot be asked for; the secret is what ties the name to the host.
@@ -22,6 +23,7 @@ again. Until then a guest whose storage daemon died gets I/O errors; one whose t
 
     show, daemon     what tgtd has, and how it is told
     throttle         the storage daemon of a volume
+    image            what a volume begins with
     machine          the effects on the box, one per method
     record           what is remembered of a volume
     box              the operations: runs on the box, be it this machine or another

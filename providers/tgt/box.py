@@ -16,12 +16,13 @@ import os
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from providers.tgt.daemon import Daemon
+from providers.tgt.image import Image, ImageFailed, ImageUnderWay, check_image
 from providers.tgt.machine import BoxError, LocalMachine, Machine
 from providers.tgt.record import LUN, SUFFIX_THROTTLED, Grant, Pool, Record
 from providers.tgt.show import Lun, Target, find_target, parse_targets
@@ -130,7 +131,8 @@ class Box:
             for iqn, (account, password) in accounts.items():
                 record = pool.find(iqn)
                 if record is not None and not record.deleting:
-                    self._serve(pool, record, find_target(targets, iqn), account, password)
+                    with suppress(ImageUnderWay, ImageFailed):  # whoever wants to use it is told
+                        self._serve(pool, record, find_target(targets, iqn), account, password)
 
     def create(
         self,
@@ -141,21 +143,35 @@ class Box:
         owner: Mapping[str, str],
         qos: Mapping[str, int] | None,
         metadata: Mapping[str, str],
+        source: str | None,
         account: str,
         password: str,
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | None:
+        """None while the volume's image is being copied: `finish` tells then when it is done."""
         with self._locked() as pool:
             record = pool.find_intent(owner["intent"])
             if record is not None and record.deleting:
                 raise BoxError("Rejected", f"The volume {name} is being deleted", "Let the delete end first.")
             if record is None:
-                record = pool.write(Record(iqn, name, size, thin, owner, qos, metadata, account))
-            try:
-                return self._describe(pool, *self._serve(pool, record, None, account, password))
-            except (BoxError, OSError):
-                if not record.made:
-                    self._remove(pool, record, self._daemon.find(record.iqn))
-                raise
+                if source is not None:
+                    check_image(self._machine, source, size)
+                record = pool.write(Record(iqn, name, size, thin, owner, qos, metadata, account, source=source))
+            return self._finish(pool, record, account, password)
+
+    def finish(self, iqn: str, account: str, password: str) -> dict[str, Any] | None:
+        """As `create`, which was asked before."""
+        with self._locked() as pool:
+            return self._finish(pool, self._find(pool, iqn), account, password)
+
+    def _finish(self, pool: Pool, record: Record, account: str, password: str) -> dict[str, Any] | None:
+        try:
+            return self._describe(pool, *self._serve(pool, record, None, account, password))
+        except ImageUnderWay:
+            return None
+        except (BoxError, OSError):
+            if not record.made:
+                self._remove(pool, record, self._daemon.find(record.iqn))
+            raise
 
     def resize(self, iqn: str, size: int, account: str, password: str) -> dict[str, Any]:
         with self._locked() as pool:
@@ -189,6 +205,7 @@ class Box:
             admitted = sorted({grant.entry for grant in record.grants} | set(target.acl if target else ()))
             if admitted:
                 raise BoxError("Rejected", f"The volume {record.name} is granted", f"To: {', '.join(admitted)}.")
+            Image(pool, record, self._machine).check_settled()
             deadline = time.monotonic() + LOGOUT_GRACE
             while target is not None and target.sessions:
                 if time.monotonic() > deadline:
@@ -243,7 +260,11 @@ class Box:
 
         Returns:
             record and target as they are then.
+
+        Raises:
+            ImageUnderWay, ImageFailed: nothing else was done yet.
         """
+        Image(pool, record, self._machine).bring_in()
         path = pool.backing_file(record.iqn)
         if not path.exists() and record.made:
             raise BoxError(
@@ -267,7 +288,7 @@ class Box:
             lun = None
         if lun is None:
             self._daemon.set_ready(target, False)
-        if _size(path) < record.size:
+        if _size(path) < record.size or not (record.made or record.thin):  # an image leaves holes
             self._machine.grow(path, record.size, record.thin)
         size = _size(path)
         # Only while there is no LUN: one that was opened through an earlier daemon leads nowhere.
@@ -331,6 +352,7 @@ class Box:
             self._daemon.delete_target(target)
         self._daemon.delete_account(record.account)
         Throttle(pool, record, self._machine).remove()
+        Image(pool, record, self._machine).remove()
         pool.remove(record.iqn)
 
     def _find(self, pool: Pool, iqn: str) -> Record:

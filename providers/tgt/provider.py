@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import ipaddress
+import json
 import os
 import re
 import uuid
@@ -24,6 +25,7 @@ from planner.sdk import (
     Endpoint,
     GrantAccess,
     Owner,
+    Pending,
     PoolSpec,
     PoolStatus,
     Qos,
@@ -50,6 +52,9 @@ RESTORED_AT_ONCE = 100
 
 INITIATOR_PREFIXES = ("iqn.", "eui.", "naa.")
 
+IMAGE_POLL = 0.5
+"""Seconds between two questions whether an image is in."""
+
 IQN_PREFIX = "iqn.2026-01.lunform"
 
 _MACHINE_NAMESPACE = uuid.UUID("5f0c2b8e-6d0f-4f39-9a55-3b1a2c6c7a10")
@@ -74,7 +79,7 @@ class TgtArray:
         return ArrayInfo(
             identity=f"tgt-{identity}",
             product=f"tgt {box['version']} on {self._link.place}",
-            supports=frozenset({"resize", "chap", "acl", "update_qos"}),
+            supports=frozenset({"resize", "chap", "acl", "update_qos", "image"}),
             limits=ArrayLimits(min_size=SECTOR, size_granularity=SECTOR),
         )
 
@@ -107,10 +112,11 @@ class TgtArray:
             owner=asdict(request.owner),
             qos=asdict(request.qos) if request.qos else None,
             metadata=dict(request.metadata),
+            source=request.source,
             account=account,
             password=password,
         )
-        return Done(self._actual(volume))
+        return self._made(volume, request.pool, iqn)
 
     def resize_async(self, request: ResizeVolume) -> Reply[ActualVolume]:
         if request.size % SECTOR:
@@ -165,8 +171,20 @@ class TgtArray:
             )
         return Credentials(account, password)
 
-    def poll(self, job: str) -> Reply[Any]:
-        raise Rejected("There is no such job", f'This provider\'s calls end at once, so "{job}" is none of its own.')
+    def poll(self, job: str) -> Reply[ActualVolume]:
+        try:
+            directory, throttle, volume = json.loads(job)
+            pool = PoolSpec("", {"directory": directory, "throttle": throttle})
+            account, password = self._account(volume)
+        except (ValueError, TypeError):
+            raise Rejected("There is no such job", f'"{job}" is none of this provider.') from None
+        return self._made(self._call("finish", pool, iqn=volume, account=account, password=password), pool, volume)
+
+    def _made(self, volume: dict[str, Any] | None, pool: PoolSpec, iqn: str) -> Reply[ActualVolume]:
+        """The answer to a create, which takes its time while an image is copied."""
+        if volume is not None:
+            return Done(self._actual(volume))
+        return Pending(json.dumps([pool.arguments["directory"], _throttle(pool), iqn]), IMAGE_POLL)
 
     def close(self) -> None:
         self._link.close()

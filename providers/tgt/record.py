@@ -29,7 +29,7 @@ SUFFIX_THROTTLED = ".lun"
 
 _VERSION = 2
 _READABLE = (1, _VERSION)
-"""Records of version 1 know no `max_bandwidth` in `qos`."""
+"""Records of version 1 know no `source`, and no `max_bandwidth` in `qos`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Record:
         account: the CHAP user of its target.
         owner: lineage, address and intent, as in `planner.sdk.storage.Owner`.
         qos: as in `planner.sdk.Qos`: what the volume's daemon starts with. Where it has none, kept for whoever asks.
+        source: the image that the volume begins with.
     """
 
     iqn: str
@@ -66,6 +67,7 @@ class Record:
     made: bool = False
     deleting: bool = False
     grants: tuple[Grant, ...] = field(default=())
+    source: str | None = None
 
     @property
     def serial(self) -> str:
@@ -115,6 +117,10 @@ class Pool:
 
     def throttled_file(self, iqn: str) -> Path:
         return self._path(iqn, SUFFIX_THROTTLED)
+
+    def image_file(self, iqn: str, state: str) -> Path:
+        """What there is of a volume's image on its way in: see `providers.tgt.image`."""
+        return self._path(iqn, f".{state}")
 
     def monitor(self, record: Record) -> Path:
         """The socket of a volume's daemon. Its name is short: a socket's path may not be long."""

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import pytest
 
 from planner.sdk import Missing, Qos
+from planner.sdk.conformance.replies import finish
 from providers.tgt.machine import LocalMachine, Machine, Result
 from tests.rigs.conftest import HOST1, HOST2, SIZE, Array
 from tests.rigs.tgtd import capacity, cut_daemons, kill_daemons, log_in, storage_daemons
@@ -137,6 +138,27 @@ def test_create_that_is_only_looked_for_is_finished_too(array: Array) -> None:
     for volume in array.volumes():
         array.grant(volume.id)
         assert served(array, volume.id) == SIZE
+
+
+def test_create_from_an_image(array: Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("providers.tgt.provider.IMAGE_POLL", 0.02)
+    image = tmp_path / "image.raw"
+    image.write_bytes(b"from the image")
+    requests = every_death(
+        array,
+        prepare=lambda: replace(array.request(), source=str(image)),
+        act=lambda array, request: finish(array.provider, array.provider.create_async(request), 20),
+    )
+    volumes = array.volumes()
+    assert {volume.owner for volume in volumes} == {request.owner for request in requests}
+    for volume in volumes:
+        with array.file(volume.id, ".img").open("rb") as file:
+            assert file.read(14) == b"from the image"
+        array.grant(volume.id)
+        assert served(array, volume.id) == SIZE
+        array.revoke(volume.id)
+        array.delete(volume.id)
+    assert array.box.is_empty
 
 
 def test_update_qos(array: Array) -> None:

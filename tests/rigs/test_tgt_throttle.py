@@ -303,7 +303,7 @@ def test_record_of_an_older_lunform_is_read(array: Array) -> None:
     path = array.file(volume.id, ".json")
     record = json.loads(path.read_text())
     record["version"] = 1
-    del record["qos"]["max_bandwidth"]
+    del record["source"], record["qos"]["max_bandwidth"]
     path.write_text(json.dumps(record))
     assert plain.volumes() == [volume]
     assert array.update_qos(volume.id, Qos(0, 1, 1, 512)).qos == Qos(0, 1, 1, 512)
