@@ -25,6 +25,12 @@ variable "directory" {
   description = "Where the box keeps the backing files."
 }
 
+variable "throttle" {
+  type        = bool
+  default     = true
+  description = "The box holds the ceiling. false: the hypervisor does."
+}
+
 variable "uri" {
   type    = string
   default = "qemu:///system"
@@ -63,6 +69,7 @@ disk_offering "steady" {
 pool "box" {
   provider      = tgt
   directory     = var.directory
+  throttle      = var.throttle
   capacity      = "100GiB"
   capacity_iops = 5000
 }

@@ -16,15 +16,17 @@ import os
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from providers.tgt.daemon import Daemon
+from providers.tgt.image import Image, ImageFailed, ImageUnderWay, check_image
 from providers.tgt.machine import BoxError, LocalMachine, Machine
-from providers.tgt.record import LUN, Grant, Pool, Record
+from providers.tgt.record import LUN, SUFFIX_THROTTLED, Grant, Pool, Record
 from providers.tgt.show import Lun, Target, find_target, parse_targets
+from providers.tgt.throttle import Throttle, check_box, check_directory, mounts, to_qos
 
 LOGOUT_GRACE = 2.0
 """Seconds that a session may outlast the grant that was taken from it: QEMU logs out a moment after a detach."""
@@ -35,14 +37,14 @@ def answer(request: Mapping[str, Any], machine: Machine | None = None) -> dict[s
     Carry out a request.
 
     Args:
-        request: "operation" names a public method of `Box`, "control_port" and "directory" the box's daemon and pool,
-            "arguments" the rest.
+        request: "operation" names a public method of `Box`, "control_port" the box's daemon, "directory" and "throttle"
+            are of the pool, "arguments" the rest.
 
     Returns:
         {"value": ...}, or {"error": (class of `planner.sdk.errors`, summary, detail)}.
     """
     try:
-        box = Box(request["control_port"], request["directory"], machine or LocalMachine())
+        box = Box(request["control_port"], request["directory"], request["throttle"], machine or LocalMachine())
         return {"value": getattr(box, request["operation"])(**request["arguments"])}
     except BoxError as error:
         return {"error": (error.kind, error.summary, error.detail)}
@@ -53,12 +55,20 @@ def answer(request: Mapping[str, Any], machine: Machine | None = None) -> dict[s
 
 
 class Box:
-    """One request's view of a daemon and a pool. `directory` is None where a request is about no pool."""
+    """
+    One request's view of a daemon and a pool.
 
-    def __init__(self, control_port: int, directory: str | None, machine: Machine) -> None:
+    Args:
+        directory: None where a request is about no pool.
+        throttle: volumes are to be served through daemons that hold their figures. A volume that is served the other
+            way stays so until something about it is changed: it is brought over then, and not by a look.
+    """
+
+    def __init__(self, control_port: int, directory: str | None, throttle: bool, machine: Machine) -> None:
         self._machine = machine
         self._daemon = Daemon(control_port, machine)
         self._directory = directory
+        self._throttle = throttle
 
     def inspect(self) -> dict[str, str]:
         self._daemon.show()
@@ -74,11 +84,13 @@ class Box:
         file system lower it.
         """
         pool = self._pool()
+        if self._throttle:
+            check_box(self._machine)
         records = list(pool.records())
-        ours = {str(pool.backing_file(record.iqn)) for record in records}
-        foreign = self._foreign(pool, parse_targets(self._daemon.show()), ours)
+        foreign = self._foreign(pool, records, parse_targets(self._daemon.show()))
         with os.scandir(pool.directory) as entries:
-            taken = sum(entry.stat().st_blocks for entry in entries) * 512
+            # A throttled file is the backing file once more, and hangs whoever looks at it when its daemon hangs.
+            taken = sum(entry.stat().st_blocks for entry in entries if not entry.name.endswith(SUFFIX_THROTTLED)) * 512
         file_system = os.statvfs(pool.directory)
         return {
             "capacity": file_system.f_bavail * file_system.f_frsize + taken,
@@ -91,16 +103,17 @@ class Box:
         pool = self._pool()
         records = list(pool.records())
         targets = {target.iqn: target for target in parse_targets(self._daemon.show())}
+        mounted = mounts()
         volumes, unserved = [], []
         for record in records:
             if record.made and not record.deleting and not pool.backing_file(record.iqn).exists():
                 continue  # its data are gone: it is no volume any more
             target = targets.get(record.iqn)
-            volumes.append(_describe(record, target))
-            if not record.deleting and not _is_served(target):
+            volume, served = self._look(pool, record, target, mounted)
+            volumes.append(volume)
+            if not served and not record.deleting:
                 unserved.append(record.iqn)
-        ours = {str(pool.backing_file(record.iqn)) for record in records}
-        for name, path in self._foreign(pool, targets.values(), ours):
+        for name, path in self._foreign(pool, records, targets.values()):
             volumes.append(
                 {"id": name, "name": name, "size": _size(path), "qos": None, "owner": None, "grants": (), "account": ""}
             )
@@ -118,7 +131,8 @@ class Box:
             for iqn, (account, password) in accounts.items():
                 record = pool.find(iqn)
                 if record is not None and not record.deleting:
-                    self._serve(pool, record, find_target(targets, iqn), account, password)
+                    with suppress(ImageUnderWay, ImageFailed):  # whoever wants to use it is told
+                        self._serve(pool, record, find_target(targets, iqn), account, password)
 
     def create(
         self,
@@ -129,21 +143,35 @@ class Box:
         owner: Mapping[str, str],
         qos: Mapping[str, int] | None,
         metadata: Mapping[str, str],
+        source: str | None,
         account: str,
         password: str,
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | None:
+        """None while the volume's image is being copied: `finish` tells then when it is done."""
         with self._locked() as pool:
             record = pool.find_intent(owner["intent"])
             if record is not None and record.deleting:
                 raise BoxError("Rejected", f"The volume {name} is being deleted", "Let the delete end first.")
             if record is None:
-                record = pool.write(Record(iqn, name, size, thin, owner, qos, metadata, account))
-            try:
-                return _describe(*self._serve(pool, record, None, account, password))
-            except (BoxError, OSError):
-                if not record.made:
-                    self._remove(pool, record, self._daemon.find(record.iqn))
-                raise
+                if source is not None:
+                    check_image(self._machine, source, size)
+                record = pool.write(Record(iqn, name, size, thin, owner, qos, metadata, account, source=source))
+            return self._finish(pool, record, account, password)
+
+    def finish(self, iqn: str, account: str, password: str) -> dict[str, Any] | None:
+        """As `create`, which was asked before."""
+        with self._locked() as pool:
+            return self._finish(pool, self._find(pool, iqn), account, password)
+
+    def _finish(self, pool: Pool, record: Record, account: str, password: str) -> dict[str, Any] | None:
+        try:
+            return self._describe(pool, *self._serve(pool, record, None, account, password))
+        except ImageUnderWay:
+            return None
+        except (BoxError, OSError):
+            if not record.made:
+                self._remove(pool, record, self._daemon.find(record.iqn))
+            raise
 
     def resize(self, iqn: str, size: int, account: str, password: str) -> dict[str, Any]:
         with self._locked() as pool:
@@ -157,16 +185,18 @@ class Box:
             target = self._daemon.find(iqn)
             try:
                 grown = record if size == record.size else pool.write(replace(record, size=size))
-                return _describe(*self._serve(pool, grown, target, account, password))
+                return self._describe(pool, *self._serve(pool, grown, target, account, password))
             except OSError:
                 pool.write(record)  # there is no room for it, and will not be later either
                 raise
 
-    def update_qos(self, iqn: str, qos: Mapping[str, int] | None) -> dict[str, Any]:
-        """Only remembered: tgtd holds no such figure."""
+    def update_qos(self, iqn: str, qos: Mapping[str, int] | None, account: str, password: str) -> dict[str, Any]:
         with self._locked() as pool:
             record = pool.write(replace(self._find(pool, iqn), qos=qos))
-            return _describe(record, self._daemon.find(iqn))
+            record, target = self._serve(pool, record, self._daemon.find(iqn), account, password)
+            if self._throttle:
+                Throttle(pool, record, self._machine).set_limits(qos)
+            return self._describe(pool, record, target)
 
     def delete(self, iqn: str) -> None:
         with self._locked() as pool:
@@ -175,6 +205,7 @@ class Box:
             admitted = sorted({grant.entry for grant in record.grants} | set(target.acl if target else ()))
             if admitted:
                 raise BoxError("Rejected", f"The volume {record.name} is granted", f"To: {', '.join(admitted)}.")
+            Image(pool, record, self._machine).check_settled()
             deadline = time.monotonic() + LOGOUT_GRACE
             while target is not None and target.sessions:
                 if time.monotonic() > deadline:
@@ -192,7 +223,7 @@ class Box:
                 # The account is settled while nobody new is in: see `_serve_account`.
                 record, target = self._serve(pool, record, target, account, password)
                 record = pool.write(replace(record, grants=(*record.grants, Grant(name, entry))))
-            return _describe(*self._serve(pool, record, target, account, password))
+            return self._describe(pool, *self._serve(pool, record, target, account, password))
 
     def revoke(self, iqn: str, entry: str) -> None:
         """Also ends the sessions of whoever was let in by `entry`."""
@@ -229,7 +260,11 @@ class Box:
 
         Returns:
             record and target as they are then.
+
+        Raises:
+            ImageUnderWay, ImageFailed: nothing else was done yet.
         """
+        Image(pool, record, self._machine).bring_in()
         path = pool.backing_file(record.iqn)
         if not path.exists() and record.made:
             raise BoxError(
@@ -241,20 +276,35 @@ class Box:
             # From the intent, so that it is rarely taken and mostly the same after a restart.
             target = self._daemon.create_target(record.iqn, 1 + int(record.owner["intent"][:7], 16))
         lun = target.lun(LUN)
-        if lun is not None and lun.path != str(path):
+        throttle = Throttle(pool, record, self._machine)
+        opened = throttle.path if self._throttle else path
+        if lun is not None and lun.path not in (str(path), str(throttle.path)):
             raise BoxError("Conflict", f"The target {record.iqn} serves another file", f"{lun.path}, not {path}.")
+        throttled = throttle.limits(mounts()) is not None
+        if lun is not None and lun.path == str(throttle.path) and not throttled:
+            throttle.end()  # what is under way there would not end otherwise
+        if lun is not None and (lun.path != str(opened) or self._throttle != throttled):
+            self._daemon.delete_lun(target, LUN)
+            lun = None
         if lun is None:
             self._daemon.set_ready(target, False)
-        if _size(path) < record.size:
+        if _size(path) < record.size or not (record.made or record.thin):  # an image leaves holes
             self._machine.grow(path, record.size, record.thin)
         size = _size(path)
+        # Only while there is no LUN: one that was opened through an earlier daemon leads nowhere.
+        if lun is None and not self._throttle:
+            throttle.remove()
+        elif lun is None and not throttled:
+            throttle.start(record.qos)
+        if self._throttle:
+            throttle.grow(size)
         self._serve_account(record, target, account, password)
         if lun is None:
-            self._daemon.create_lun(target, LUN, str(path))
+            self._daemon.create_lun(target, LUN, str(opened), direct=self._throttle)
         if lun is None or lun.serial != record.serial:
             self._daemon.identify_lun(target, LUN, record.serial)
         if lun is not None and record.served != size:
-            self._daemon.reopen_lun(target, LUN, str(path))
+            self._daemon.reopen_lun(target, LUN, str(opened))
         missing = tuple(grant.entry for grant in record.grants if grant.entry not in target.acl)
         for entry in missing:
             self._daemon.let_in(target, entry)
@@ -264,7 +314,7 @@ class Box:
         return record if served == record else pool.write(served), replace(
             target,
             ready=True,
-            luns=(Lun(LUN, str(path), record.serial),),
+            luns=(Lun(LUN, str(opened), record.serial),),
             accounts=(account,),
             acl=(*target.acl, *missing),
         )
@@ -301,6 +351,8 @@ class Box:
         if target is not None:
             self._daemon.delete_target(target)
         self._daemon.delete_account(record.account)
+        Throttle(pool, record, self._machine).remove()
+        Image(pool, record, self._machine).remove()
         pool.remove(record.iqn)
 
     def _find(self, pool: Pool, iqn: str) -> Record:
@@ -314,7 +366,10 @@ class Box:
         raise BoxError("Missing", f"There is no volume {iqn}", f"{pool.directory} has no record of it.")
 
     def _pool(self) -> Pool:
-        return Pool(self._directory or "", self._machine)
+        pool = Pool(self._directory or "", self._machine)
+        if self._throttle:
+            check_directory(pool)
+        return pool
 
     @contextmanager
     def _locked(self) -> Iterator[Pool]:
@@ -333,31 +388,46 @@ class Box:
         finally:
             os.close(descriptor)
 
+    def _look(
+        self, pool: Pool, record: Record, target: Target | None, mounted: frozenset[str]
+    ) -> tuple[dict[str, Any], bool]:
+        """
+        A volume as the provider is told of it, and whether it is served: who logs in gets at the data, through the
+        volume's daemon too where the LUN leads there.
+
+        `qos` is what that daemon holds. A volume without one has no limits in a pool that throttles; in another it has
+        what it was given, and others hold that. `grants` are those that tgtd has, or will have once it is served.
+        """
+        throttle = Throttle(pool, record, self._machine)
+        lun = target.lun(LUN) if target is not None and target.ready else None
+        leads_there = lun is not None and lun.path == str(throttle.path)
+        limits = throttle.limits(mounted) if leads_there else None
+        served = lun is not None and (limits is not None or not leads_there)
+        qos = record.qos
+        if limits is not None or self._throttle:
+            qos = to_qos((qos or {}).get("min_iops", 0), limits or {})
+        return {
+            "id": record.iqn,
+            "name": record.name,
+            "size": record.served or record.size,
+            "qos": qos if record.qos or any((qos or {}).values()) else None,
+            "owner": dict(record.owner),
+            "grants": target.acl if target and served else tuple(grant.entry for grant in record.grants),
+            "account": record.account,
+        }, served
+
+    def _describe(self, pool: Pool, record: Record, target: Target) -> dict[str, Any]:
+        return self._look(pool, record, target, mounts())[0]
+
     @staticmethod
-    def _foreign(pool: Pool, targets: Iterable[Target], ours: set[str]) -> Iterator[tuple[str, Path]]:
+    def _foreign(pool: Pool, records: Iterable[Record], targets: Iterable[Target]) -> Iterator[tuple[str, Path]]:
         """(name, backing file) of LUNs in the pool's directory that have no record."""
+        ours = {path for record in records for path in (pool.backing_file(record.iqn), pool.throttled_file(record.iqn))}
         for target in targets:
             for lun in target.luns:
                 path = Path(lun.path)
-                if path.parent == pool.directory and lun.path not in ours:
+                if path.parent == pool.directory and path not in ours:
                     yield (target.iqn if lun.number == LUN else f"{target.iqn}/{lun.number}"), path
-
-
-def _is_served(target: Target | None) -> bool:
-    return target is not None and target.ready and target.lun(LUN) is not None
-
-
-def _describe(record: Record, target: Target | None) -> dict[str, Any]:
-    """`grants` are those that tgtd has; for a volume that it does not serve, those that it will have."""
-    return {
-        "id": record.iqn,
-        "name": record.name,
-        "size": record.served or record.size,
-        "qos": record.qos,
-        "owner": dict(record.owner),
-        "grants": target.acl if _is_served(target) and target else tuple(grant.entry for grant in record.grants),
-        "account": record.account,
-    }
 
 
 def _size(path: Path) -> int:

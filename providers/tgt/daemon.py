@@ -81,8 +81,19 @@ class Daemon:
         state = "ready" if ready else "offline"
         self._ask("target", "update", "--tid", str(target.tid), "--name", "state", "--value", state)
 
-    def create_lun(self, target: Target, number: int, path: str) -> None:
-        self._ask("logicalunit", "new", *_lun(target, number), "--backing-store", path)
+    def create_lun(self, target: Target, number: int, path: str, direct: bool) -> None:
+        """`direct`: past the page cache of the box."""
+        flags = ("--bsoflags", "direct") if direct else ()
+        self._ask("logicalunit", "new", *_lun(target, number), "--backing-store", path, *flags)
+
+    def delete_lun(self, target: Target, number: int) -> None:
+        """
+        Have tgtd let go of the backing file, and put logins off until `set_ready`.
+
+        Closes all sessions first, as `reopen_lun` does.
+        """
+        self._close(target)
+        self._ask("logicalunit", "delete", *_lun(target, number), accept="can't find the logical unit")
 
     def identify_lun(self, target: Target, number: int, serial: str) -> None:
         """Give a LUN an identity of its own: by default it follows from the target id, which restarts change."""
@@ -96,11 +107,14 @@ class Daemon:
         Closes all sessions first; the initiators log in again by themselves and repeat what was under way. That
         takes QEMU about half a second.
         """
+        self._close(target)
+        self._ask("logicalunit", "update", *_lun(target, number), "--params", f"online=0,path={path}")
+        self.set_ready(target, True)
+
+    def _close(self, target: Target) -> None:
         self.set_ready(target, False)
         now = self.find(target.iqn)
         self.close_sessions(target, now.sessions if now else ())
-        self._ask("logicalunit", "update", *_lun(target, number), "--params", f"online=0,path={path}")
-        self.set_ready(target, True)
 
     def close_sessions(self, target: Target, sessions: Sequence[Session]) -> None:
         """Log initiators out, and wait until their last commands have ended."""

@@ -18,14 +18,14 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from planner.sdk import OutcomeUnknown, ProviderError, Rejected, Unreachable, errors
-from providers.tgt import box, daemon, machine, record, show
+from providers.tgt import box, daemon, image, machine, record, show, throttle
 
 CALL_TIMEOUT = 120.0
 """Seconds for one request, however many commands it is on the box."""
 
 SSH_OPTIONS = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-T")
 
-_BOX_MODULES = (machine, show, daemon, record, box)
+_BOX_MODULES = (machine, show, daemon, record, throttle, image, box)
 """In the order in which they import each other."""
 
 # The packages are made empty and the modules put into them from the text, so that they import each other as ever.

@@ -8,20 +8,30 @@ wherever it can be stopped.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import select
+import signal
 import socket
+import struct
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 COMMAND_TIMEOUT = 30.0
 """Seconds. tgtd answers within milliseconds or does not live any more."""
 
 CONNECT_TIMEOUT = 5.0
 """Seconds from the start of tgtadm until it asks for its daemon."""
+
+MONITOR_TIMEOUT = 30.0
+"""Seconds. A storage daemon answers between two requests of its volume, which take seconds under a low limit."""
+
+END_TIMEOUT = 5.0
+"""Seconds that a daemon gets to end by itself before it is killed."""
 
 
 class BoxError(Exception):
@@ -68,6 +78,25 @@ class Machine(Protocol):
 
     def remove(self, path: Path) -> None:
         """Also when it is not there."""
+        ...
+
+    def ask_monitor(self, path: Path, command: str, arguments: Mapping[str, Any]) -> Any:
+        """
+        Have the QEMU daemon that listens on a socket carry out a command of its monitor (QMP), and return its value.
+
+        Raises:
+            FileNotFoundError, ConnectionError: nobody listens there, or it ended.
+            TimeoutError: it does not answer.
+            BoxError: it refuses.
+        """
+        ...
+
+    def end_listener(self, path: Path) -> None:
+        """
+        End the process that listens on a socket, and wait until it has. Also when there is none.
+
+        Raises TimeoutError when that cannot be asked, since it takes no connection.
+        """
         ...
 
 
@@ -162,6 +191,60 @@ class LocalMachine:
     def remove(self, path: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
+
+    def ask_monitor(self, path: Path, command: str, arguments: Mapping[str, Any]) -> Any:
+        with _connected(path) as monitor:
+            # The capabilities have to be settled first; their answer has no id, and events and the greeting have none.
+            for request in (
+                {"execute": "qmp_capabilities"},
+                {"execute": command, "arguments": arguments, "id": command},
+            ):
+                monitor.sendall(json.dumps(request).encode() + b"\n")
+            with monitor.makefile("rb") as lines:
+                for line in lines:
+                    answer = json.loads(line)
+                    if "error" in answer:
+                        raise BoxError("Rejected", f"The storage daemon refused {command}", answer["error"]["desc"])
+                    if answer.get("id") == command:
+                        return answer["return"]
+        raise ConnectionResetError(f"{path} was closed")
+
+    def end_listener(self, path: Path) -> None:
+        """
+        The kernel says who listens (unix(7), SO_PEERCRED), so no process is ended that only has the number of one that
+        did, as with a file that keeps a number.
+        """
+        with contextlib.suppress(FileNotFoundError, ConnectionError), _connected(path) as probe:
+            pid, _, _ = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            with contextlib.suppress(ProcessLookupError), _process(pid) as process:
+                for way in (signal.SIGTERM, signal.SIGKILL):
+                    signal.pidfd_send_signal(process, way)
+                    if select.select([process], [], [], END_TIMEOUT)[0]:
+                        break
+
+
+@contextlib.contextmanager
+def _connected(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as connection:
+        # Waits its turn: QEMU takes one connection at a time. A socket with a time-out of Python's would not, but fail
+        # at once (connect(2), EAGAIN).
+        wait = struct.pack("ll", int(MONITOR_TIMEOUT), int(MONITOR_TIMEOUT % 1 * 1e6))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
+        try:
+            connection.connect(str(path))
+        except BlockingIOError:
+            raise TimeoutError(f"{path} takes no connection") from None
+        connection.settimeout(MONITOR_TIMEOUT)
+        yield connection
+
+
+@contextlib.contextmanager
+def _process(pid: int) -> Iterator[int]:
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _sync_directory(directory: Path) -> None:

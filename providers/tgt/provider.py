@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import ipaddress
+import json
 import os
 import re
 import uuid
@@ -24,6 +25,7 @@ from planner.sdk import (
     Endpoint,
     GrantAccess,
     Owner,
+    Pending,
     PoolSpec,
     PoolStatus,
     Qos,
@@ -45,7 +47,13 @@ SECTOR = 512
 NAME_LENGTH = 60
 """Of the readable part of file and target names; an IQN has 223 characters at most."""
 
+RESTORED_AT_ONCE = 100
+"""Volumes in a call after a reboot: each takes about 0.1 s, and a call may not take long."""
+
 INITIATOR_PREFIXES = ("iqn.", "eui.", "naa.")
+
+IMAGE_POLL = 0.5
+"""Seconds between two questions whether an image is in."""
 
 IQN_PREFIX = "iqn.2026-01.lunform"
 
@@ -71,19 +79,21 @@ class TgtArray:
         return ArrayInfo(
             identity=f"tgt-{identity}",
             product=f"tgt {box['version']} on {self._link.place}",
-            supports=frozenset({"resize", "chap", "acl", "update_qos"}),
+            supports=frozenset({"resize", "chap", "acl", "update_qos", "image"}),
             limits=ArrayLimits(min_size=SECTOR, size_granularity=SECTOR),
         )
 
     def pool_status(self, pool: PoolSpec) -> PoolStatus:
         status = self._call("status", pool)
-        return PoolStatus(status["capacity"], status["used"], None, status["floors"])
+        enforces = frozenset({"ceiling", "burst", "bandwidth"}) if _throttle(pool) else frozenset[str]()
+        return PoolStatus(status["capacity"], status["used"], None, status["floors"], enforces)
 
     def list_volumes(self, pool: PoolSpec) -> Iterable[ActualVolume]:
         listed = self._call("list", pool)
         if listed["unserved"]:
-            accounts = {volume: self._account(volume) for volume in listed["unserved"]}
-            self._call("restore", pool, accounts=accounts)
+            accounts = [(volume, self._account(volume)) for volume in listed["unserved"]]
+            for at in range(0, len(accounts), RESTORED_AT_ONCE):
+                self._call("restore", pool, accounts=dict(accounts[at : at + RESTORED_AT_ONCE]))
             listed = self._call("list", pool)
         return [self._actual(volume) for volume in listed["volumes"]]
 
@@ -102,10 +112,11 @@ class TgtArray:
             owner=asdict(request.owner),
             qos=asdict(request.qos) if request.qos else None,
             metadata=dict(request.metadata),
+            source=request.source,
             account=account,
             password=password,
         )
-        return Done(self._actual(volume))
+        return self._made(volume, request.pool, iqn)
 
     def resize_async(self, request: ResizeVolume) -> Reply[ActualVolume]:
         if request.size % SECTOR:
@@ -117,8 +128,16 @@ class TgtArray:
         return Done(self._actual(volume))
 
     def update_qos(self, request: UpdateQos) -> Reply[ActualVolume]:
-        qos = asdict(request.qos) if request.qos else None
-        return Done(self._actual(self._call("update_qos", request.pool, iqn=request.volume, qos=qos)))
+        account, password = self._account(request.volume)
+        volume = self._call(
+            "update_qos",
+            request.pool,
+            iqn=request.volume,
+            qos=asdict(request.qos) if request.qos else None,
+            account=account,
+            password=password,
+        )
+        return Done(self._actual(volume))
 
     def delete_async(self, request: DeleteVolume) -> Reply[None]:
         self._call("delete", request.pool, iqn=request.volume)
@@ -152,8 +171,20 @@ class TgtArray:
             )
         return Credentials(account, password)
 
-    def poll(self, job: str) -> Reply[Any]:
-        raise Rejected("There is no such job", f'This provider\'s calls end at once, so "{job}" is none of its own.')
+    def poll(self, job: str) -> Reply[ActualVolume]:
+        try:
+            directory, throttle, volume = json.loads(job)
+            pool = PoolSpec("", {"directory": directory, "throttle": throttle})
+            account, password = self._account(volume)
+        except (ValueError, TypeError):
+            raise Rejected("There is no such job", f'"{job}" is none of this provider.') from None
+        return self._made(self._call("finish", pool, iqn=volume, account=account, password=password), pool, volume)
+
+    def _made(self, volume: dict[str, Any] | None, pool: PoolSpec, iqn: str) -> Reply[ActualVolume]:
+        """The answer to a create, which takes its time while an image is copied."""
+        if volume is not None:
+            return Done(self._actual(volume))
+        return Pending(json.dumps([pool.arguments["directory"], _throttle(pool), iqn]), IMAGE_POLL)
 
     def close(self) -> None:
         self._link.close()
@@ -164,6 +195,7 @@ class TgtArray:
                 "operation": operation,
                 "control_port": self._control_port,
                 "directory": pool.arguments["directory"] if pool else None,
+                "throttle": _throttle(pool) if pool else False,
                 "arguments": arguments,
             }
         )
@@ -203,6 +235,10 @@ class TgtArray:
                 f"{CHAP_KEY_LENGTH} characters or more, and keep it: the same key is needed ever after.",
             )
         return self._key.encode()
+
+
+def _throttle(pool: PoolSpec) -> bool:
+    return pool.arguments.get("throttle") is not False
 
 
 def _entry(endpoint: Endpoint) -> str:

@@ -3,6 +3,8 @@ What the box remembers of a volume: a JSON file beside the backing file. Runs on
 
     <directory>/db-wal-4f1c9a0e77b2d385.img       the data
     <directory>/db-wal-4f1c9a0e77b2d385.json      its record
+    <directory>/db-wal-4f1c9a0e77b2d385.lun       the data behind a throttle group; mounted by the volume's daemon
+    <directory>/4f1c9a0e77b2d385.qmp              the daemon's socket
     <directory>/.lunform.lock                     held by whoever changes something
 
 tgtd remembers nothing itself. The record is written before anything is made and removed after everything is gone, so
@@ -23,7 +25,11 @@ from providers.tgt.machine import BoxError, Machine
 LUN = 1
 """The one LUN of each target; tgtd keeps 0 for its controller."""
 
-_VERSION = 1
+SUFFIX_THROTTLED = ".lun"
+
+_VERSION = 2
+_READABLE = (1, _VERSION)
+"""Records of version 1 know no `source`, and no `max_bandwidth` in `qos`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,8 @@ class Record:
         deleting: it is on its way out and must not be served again.
         account: the CHAP user of its target.
         owner: lineage, address and intent, as in `planner.sdk.storage.Owner`.
-        qos: min_iops, max_iops and burst_iops, kept for whoever asks; tgtd holds none of them.
+        qos: as in `planner.sdk.Qos`: what the volume's daemon starts with. Where it has none, kept for whoever asks.
+        source: the image that the volume begins with.
     """
 
     iqn: str
@@ -60,6 +67,7 @@ class Record:
     made: bool = False
     deleting: bool = False
     grants: tuple[Grant, ...] = field(default=())
+    source: str | None = None
 
     @property
     def serial(self) -> str:
@@ -107,6 +115,17 @@ class Pool:
     def backing_file(self, iqn: str) -> Path:
         return self._path(iqn, ".img")
 
+    def throttled_file(self, iqn: str) -> Path:
+        return self._path(iqn, SUFFIX_THROTTLED)
+
+    def image_file(self, iqn: str, state: str) -> Path:
+        """What there is of a volume's image on its way in: see `providers.tgt.image`."""
+        return self._path(iqn, f".{state}")
+
+    def monitor(self, record: Record) -> Path:
+        """The socket of a volume's daemon. Its name is short: a socket's path may not be long."""
+        return self.directory / f"{record.serial}.qmp"
+
     def write(self, record: Record) -> Record:
         content = json.dumps({"version": _VERSION, **asdict(record)}, indent=2, sort_keys=True) + "\n"
         self._machine.write(self._path(record.iqn, ".json"), content.encode())
@@ -126,7 +145,7 @@ class Pool:
     def _read(path: Path) -> Record | None:
         try:
             content: dict[str, Any] = json.loads(path.read_bytes())
-            if content.pop("version") != _VERSION:
+            if content.pop("version") not in _READABLE:
                 raise ValueError("its version is not known to this Lunform")
             grants = tuple(Grant(**grant) for grant in content.pop("grants"))
             return Record(**content, grants=grants)

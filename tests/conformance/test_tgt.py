@@ -14,7 +14,7 @@ from planner.sdk.conformance import ArrayUnderTest, StorageConformance
 from providers.tgt.link import Here
 from providers.tgt.machine import LocalMachine, Result
 from providers.tgt.provider import TgtArray
-from tests.rigs.tgtd import Tgtd
+from tests.rigs.tgtd import Tgtd, cut_daemons
 
 pytestmark = pytest.mark.rig
 
@@ -33,11 +33,12 @@ class CountingMachine(LocalMachine):
         return super().run(argv)
 
 
-@pytest.fixture
-def pool(box: Tgtd) -> Iterator[PoolSpec]:
+@pytest.fixture(params=[True, False], ids=["throttled", "not throttled"])
+def pool(box: Tgtd, request: pytest.FixtureRequest) -> Iterator[PoolSpec]:
     # In memory: the suite wants a capacity that nobody else changes, and other programs write to other file systems.
     directory = tempfile.mkdtemp(prefix="lunform-pool-", dir="/dev/shm")
-    yield PoolSpec("pool.fast", {"directory": directory})
+    yield PoolSpec("pool.fast", {"directory": directory, "throttle": request.param})
+    cut_daemons(Path(directory))
     shutil.rmtree(directory)
 
 

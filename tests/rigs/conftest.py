@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -32,6 +33,7 @@ from planner.sdk import (
     ResizeVolume,
     RevokeAccess,
     UpdateAttachment,
+    UpdateQos,
 )
 from providers import libvirt as libvirt_provider
 from providers.tgt.link import Here
@@ -64,10 +66,11 @@ class Array:
 
     box: Tgtd
     provider: TgtArray
+    throttle: bool = True
 
     @property
     def pool(self) -> PoolSpec:
-        return PoolSpec("pool.fast", {"directory": str(self.box.pool)})
+        return PoolSpec("pool.fast", {"directory": str(self.box.pool), "throttle": self.throttle})
 
     def on(self, machine: Machine) -> Array:
         """The same array, its box reached through `machine`."""
@@ -85,6 +88,9 @@ class Array:
     def resize(self, volume: str, size: int) -> ActualVolume:
         return done(self.provider.resize_async(ResizeVolume(self.pool, volume, size)))
 
+    def update_qos(self, volume: str, qos: Qos | None) -> ActualVolume:
+        return done(self.provider.update_qos(UpdateQos(self.pool, volume, qos)))
+
     def grant(self, volume: str, endpoint: Endpoint = HOST1) -> AccessPath:
         return done(self.provider.grant_access(GrantAccess(self.pool, volume, endpoint)))
 
@@ -97,9 +103,16 @@ class Array:
     def volumes(self) -> list[ActualVolume]:
         return list(self.provider.list_volumes(self.pool))
 
+    def monitor(self, volume: str) -> Path:
+        """Socket of the volume's storage daemon."""
+        return self.box.pool / f"{volume[-16:]}.qmp"
+
+    def file(self, volume: str, suffix: str) -> Path:
+        return self.box.pool / f"{volume.rpartition(':')[2]}{suffix}"
+
     def secret(self, volume: str) -> Credentials:
         """The volume's account, as the box remembers it, whether anybody was granted access or not."""
-        record = json.loads((self.box.pool / f"{volume.rpartition(':')[2]}.json").read_text())
+        record = json.loads(self.file(volume, ".json").read_text())
         return self.credentials(volume, AccessPath(self.box.portal, volume, 1, record["account"]))
 
     def credentials(self, volume: str, path: AccessPath) -> Credentials:

@@ -5,6 +5,7 @@ set -euo pipefail
 
 packages=(
     tgt libiscsi-bin                                                       # the target, and an independent initiator
+    qemu-system-common util-linux                                          # the storage daemon before each volume
     libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-block-extra qemu-utils   # the hypervisor
     busybox-static cpio kmod syslinux syslinux-common mtools               # the guest is made of and by these
     openssh-server openssh-client                                          # the storage box over ssh

@@ -8,16 +8,18 @@ at every place, then asked for again by a provider that lives, as the next apply
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from planner.sdk import Missing, Qos
+from planner.sdk.conformance.replies import finish
 from providers.tgt.machine import LocalMachine, Machine, Result
 from tests.rigs.conftest import HOST1, HOST2, SIZE, Array
-from tests.rigs.tgtd import capacity, log_in
+from tests.rigs.tgtd import capacity, cut_daemons, kill_daemons, log_in, storage_daemons
 
 pytestmark = pytest.mark.rig
 
@@ -44,7 +46,7 @@ class MortalMachine:
         return result
 
     def run(self, argv: Sequence[str]) -> Result:
-        if "show" in argv or "--version" in argv:  # a look changes nothing
+        if "show" in argv or "--version" in argv or "--help" in argv:  # a look changes nothing
             return self._machine.run(argv)
         result: Result = self._do(self._machine.run, argv)
         return result
@@ -61,6 +63,14 @@ class MortalMachine:
 
     def remove(self, path: Path) -> None:
         self._do(self._machine.remove, path)
+
+    def ask_monitor(self, path: Path, command: str, arguments: Mapping[str, Any]) -> Any:
+        if command.startswith("qom-get"):
+            return self._machine.ask_monitor(path, command, arguments)
+        return self._do(self._machine.ask_monitor, path, command, arguments)
+
+    def end_listener(self, path: Path) -> None:
+        self._do(self._machine.end_listener, path)
 
 
 T = TypeVar("T")
@@ -111,7 +121,7 @@ def test_create(array: Array) -> None:
         request.owner.intent for request in requests
     )
     assert {(volume.name, volume.size, volume.qos) for volume in volumes} == {("db-wal", SIZE, Qos(1, 2, 3))}
-    assert len(list(array.box.pool.iterdir())) == 2 * len(requests) + 1, "a file, a record each, and the lock"
+    assert len(list(array.box.pool.iterdir())) == 4 * len(requests) + 1, "file, record, mount and socket, and the lock"
     assert array.box.adm("target", "show").stdout.count("LUN: 1\n") == len(requests)
     for volume in volumes:
         array.grant(volume.id)
@@ -128,6 +138,34 @@ def test_create_that_is_only_looked_for_is_finished_too(array: Array) -> None:
     for volume in array.volumes():
         array.grant(volume.id)
         assert served(array, volume.id) == SIZE
+
+
+def test_create_from_an_image(array: Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("providers.tgt.provider.IMAGE_POLL", 0.02)
+    image = tmp_path / "image.raw"
+    image.write_bytes(b"from the image")
+    requests = every_death(
+        array,
+        prepare=lambda: replace(array.request(), source=str(image)),
+        act=lambda array, request: finish(array.provider, array.provider.create_async(request), 20),
+    )
+    volumes = array.volumes()
+    assert {volume.owner for volume in volumes} == {request.owner for request in requests}
+    for volume in volumes:
+        with array.file(volume.id, ".img").open("rb") as file:
+            assert file.read(14) == b"from the image"
+        array.grant(volume.id)
+        assert served(array, volume.id) == SIZE
+        array.revoke(volume.id)
+        array.delete(volume.id)
+    assert array.box.is_empty
+
+
+def test_update_qos(array: Array) -> None:
+    qos = Qos(1, 200, 300, 1 << 20)
+    volumes = every_death(array, lambda: array.create().id, lambda array, volume: array.update_qos(volume, qos))
+    assert {volume.qos for volume in array.volumes()} == {qos}
+    assert len(array.volumes()) == len(volumes)
 
 
 def test_grant(array: Array) -> None:
@@ -185,3 +223,42 @@ def test_restore(array: Array) -> None:
     every_death(array, restart, lambda array, _: array.volumes())
     assert array.volumes() == before
     assert all(served(array, volume.id) == SIZE for volume in before)
+
+
+@pytest.mark.parametrize("reboot", [True, False], ids=["reboot", "killed daemon"])
+def test_restore_of_the_storage_daemon(array: Array, reboot: bool) -> None:
+    """Everything is gone, or the daemon alone and its dead mount is still there."""
+    array.grant(array.create(array.request(qos=Qos(0, 300, 300))).id)
+    before = array.volumes()
+
+    def cut() -> None:
+        if reboot:
+            array.box.stop()
+            cut_daemons(array.box.pool)
+            array.box.start()
+        else:
+            kill_daemons(array.box.pool)
+
+    every_death(array, cut, lambda array, _: array.volumes())
+    assert array.volumes() == before
+    assert served(array, before[0].id) == SIZE
+    array.revoke(before[0].id)
+    array.delete(before[0].id)
+    assert array.box.is_empty
+
+
+@pytest.mark.parametrize("throttle", [True, False])
+def test_change_of_the_pools_way(array: Array, throttle: bool) -> None:
+    """`throttle` of a pool with volumes is changed, and the call that brings a volume over is cut."""
+    before, after = replace(array, throttle=not throttle), replace(array, throttle=throttle)
+    qos = Qos(0, 300, 300)
+
+    def prepare() -> str:
+        volume = before.create().id
+        before.grant(volume)
+        return volume
+
+    volumes = every_death(after, prepare, lambda array, volume: array.update_qos(volume, qos))
+    assert {volume.qos for volume in after.volumes()} == {qos}
+    assert len(storage_daemons(array.box.pool)) == (len(volumes) if throttle else 0)
+    assert all(served(after, volume) == SIZE for volume in volumes)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from planner.sdk import Missing, OutcomeUnknown, PoolSpec, Unreachable
+from planner.sdk import Missing, OutcomeUnknown, Pending, PoolSpec, Qos, Unreachable
+from planner.sdk.conformance.replies import finish
 from providers.tgt.link import Ssh
 from providers.tgt.provider import TgtArray
 from tests.rigs.conftest import HOST1, SIZE, Array
 from tests.rigs.process import until
 from tests.rigs.sshd import Sshd, running_sshd
-from tests.rigs.tgtd import Tgtd, capacity
+from tests.rigs.tgtd import Tgtd, capacity, storage_daemons
 
 pytestmark = pytest.mark.rig
 
@@ -44,6 +46,26 @@ def test_box_over_ssh_does_all_that_a_local_one_does(remote: Array) -> None:
     assert remote.box.is_empty
     with pytest.raises(Missing):
         remote.delete(volume.id)
+
+
+def test_storage_daemon_outlives_the_connection(remote: Array) -> None:
+    volume = remote.create(remote.request(qos=Qos(0, 200, 300)))
+    daemons = storage_daemons(remote.box.pool)
+    remote.provider.close()
+    assert storage_daemons(remote.box.pool) == daemons != []
+    assert remote.on_this_machine().volumes() == [volume]
+
+
+def test_volume_begins_with_an_image_on_the_box(remote: Array, tmp_path: Path) -> None:
+    image = tmp_path / "image.raw"
+    image.write_bytes(b"from the image")
+    request = replace(remote.request(), source=str(image))
+    reply = remote.provider.create_async(request)
+    assert isinstance(reply, Pending)
+    remote.provider.close()
+    volume = finish(remote.provider, reply, 20)
+    with remote.file(volume.id, ".img").open("rb") as file:
+        assert file.read(14) == b"from the image"
 
 
 def test_identity_is_the_same_by_either_way(remote: Array) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -24,7 +26,7 @@ class Tgtd:
     """
 
     def __init__(self, directory: Path) -> None:
-        require("tgtd", "tgtadm", "iscsi-ls", "setpriv")
+        require("tgtd", "tgtadm", "iscsi-ls", "setpriv", "qemu-storage-daemon")
         self.pool = directory / "pool"
         self.pool.mkdir()
         self.control_port = random.randrange(1000, 32000)
@@ -55,20 +57,22 @@ class Tgtd:
         return subprocess.run(argv, capture_output=True, text=True, check=False)
 
     def clear(self) -> None:
-        """Remove all targets, accounts and backing files, whoever made them."""
+        """Remove all targets, accounts, storage daemons and backing files, whoever made them."""
         for line in self.adm("target", "show").stdout.splitlines():
             if line.startswith("Target "):
                 self.adm("target", "delete", "--force", "--tid", line.split()[1].rstrip(":"))
         for account in self.adm("account", "show").stdout.split()[2:]:
             self.adm("account", "delete", "--user", account)
+        cut_daemons(self.pool)
         for path in self.pool.iterdir():
             path.unlink()
 
     @property
     def is_empty(self) -> bool:
-        """It has no target and no account, and the pool no file but its lock."""
+        """It has no target and no account, and the pool no daemon, no mount and no file but its lock."""
         return (
-            self.adm("target", "show").stdout.strip() == ""
+            storage_daemons(self.pool) == mounts(self.pool) == []
+            and self.adm("target", "show").stdout.strip() == ""
             and self.adm("account", "show").stdout.strip() in ("", "Account list:")
             and {path.name for path in self.pool.iterdir()} <= {".lunform.lock"}
         )
@@ -84,6 +88,37 @@ def running_tgtd(directory: Path) -> Iterator[Tgtd]:
         yield daemon
     finally:
         daemon.stop()
+        assert storage_daemons(daemon.pool) == mounts(daemon.pool) == [], "they outlived the tests"
+
+
+def storage_daemons(pool: Path) -> list[int]:
+    """Process ids of the daemons behind which a pool's volumes are throttled."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended just now
+            words = path.read_bytes()
+            if words.startswith(b"qemu-storage-daemon\0") and bytes(pool) in words:
+                found.append(int(path.parent.name))
+    return found
+
+
+def mounts(pool: Path) -> list[str]:
+    places = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    return [place for place in places if place.startswith(f"{pool}/")]
+
+
+def kill_daemons(pool: Path) -> None:
+    """Kill all storage daemons of a pool. Their mounts stay, dead."""
+    for pid in storage_daemons(pool):
+        os.kill(pid, signal.SIGKILL)
+    until("end of the storage daemons", lambda: not storage_daemons(pool))
+
+
+def cut_daemons(pool: Path) -> None:
+    """End all storage daemons of a pool and take their mounts away, as a reboot does."""
+    kill_daemons(pool)
+    for place in mounts(pool):
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def log_in(portal: str, iqn: str, initiator: str, username: str = "", password: str = "") -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 from planner.sdk import (
     AccessPath,
     CreateVolume,
+    Done,
     Endpoint,
     GrantAccess,
     Missing,
     Owner,
+    Pending,
     PoolSpec,
     Rejected,
     Unreachable,
@@ -32,10 +35,18 @@ class Recording:
     place = "nowhere"
 
     def __init__(self) -> None:
-        self.arguments: dict[str, Any] = {}
+        self.request: Mapping[str, Any] = {}
+        self.under_way = False
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = self.request["arguments"]
+        return arguments
 
     def call(self, request: Mapping[str, Any]) -> Any:
-        self.arguments = request["arguments"]
+        self.request = request
+        if self.under_way:
+            return None
         identity, account = self.arguments["iqn"], self.arguments.get("account")
         return {"id": identity, "name": "", "size": 1, "qos": None, "owner": None, "grants": (), "account": account}
 
@@ -170,6 +181,35 @@ def test_what_ssh_says_is_told(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(error, match=message):
         array(Ssh("root@box")).pool_status(POOL)
+
+
+def test_pool_is_throttled_unless_it_says_otherwise(link: Recording) -> None:
+    asked = []
+    for arguments in ({}, {"throttle": None}, {"throttle": True}, {"throttle": False}):
+        pool = PoolSpec("pool.fast", {"directory": "/srv/luns", **arguments})
+        array(link).create_async(replace(create("db"), pool=pool))
+        asked.append(link.request["throttle"])
+    assert asked == [True, True, True, False]
+
+
+def test_create_whose_image_is_being_copied_is_polled_by_any_process(link: Recording) -> None:
+    link.under_way = True
+    pool = PoolSpec("pool.fast", {"directory": "/srv/luns", "throttle": False})
+    reply = array(link).create_async(replace(create("db-wal"), pool=pool, source="/srv/images/debian.qcow2"))
+    assert isinstance(reply, Pending)
+    assert KEY not in reply.job
+    other = Recording()
+    volume = array(other).poll(reply.job)
+    assert isinstance(volume, Done)
+    assert volume.value.id == VOLUME
+    assert (other.request["directory"], other.request["throttle"]) == ("/srv/luns", False)
+    assert other.arguments == {name: link.arguments[name] for name in ("iqn", "account", "password")}
+
+
+@pytest.mark.parametrize("job", ["", "no-such-job", "7", "[1]", '{"a": 1}'])
+def test_job_of_somebody_else_is_rejected(link: Recording, job: str) -> None:
+    with pytest.raises(Rejected, match="no such job"):
+        array(link).poll(job)
 
 
 def test_key_is_a_sensitive_setting() -> None:
