@@ -106,14 +106,14 @@ def goal_of(instance: ResourceInstance, known: Mapping[str, Attributes], diagnos
 
 
 def _refuse_sharing(instance: ResourceInstance, offering: Attributes, diagnostics: Diagnostics) -> None:
-    """Two file systems that write to one disk destroy each other, unless they are made for it."""
-    writers = [block for block in instance.attributes["attach"] if block["vm"] is not None and not block["read_only"]]
-    if len(writers) > 1 and not offering["shareable"]:
+    """A file system that somebody else writes to, too, is destroyed, or not read as it is, unless made for that."""
+    disks = [block for block in instance.attributes["attach"] if block["vm"] is not None]
+    if len(disks) > 1 and not offering["shareable"] and not all(block["read_only"] for block in disks):
         _refuse(
             "Volume cannot be shared",
-            f"{len(writers)} VMs would write to it at the same time: {', '.join(str(w['vm']) for w in writers)}. With a"
-            f" cluster file system say shareable = true in {offering['id']}; else attach it to one of them, or with"
-            " read_only = true.",
+            f"{len(disks)} VMs would have it at the same time, and not all of them with read_only = true:"
+            f" {', '.join(str(disk['vm']) for disk in disks)}. With a cluster file system say shareable = true in"
+            f" {offering['id']}; else attach it to one of them.",
             instance,
             diagnostics,
         )
