@@ -44,8 +44,10 @@ def pool(box: Tgtd, request: pytest.FixtureRequest) -> Iterator[PoolSpec]:
 
 class TestArray(StorageConformance):
     @pytest.fixture
-    def array(self, box: Tgtd, pool: PoolSpec) -> ArrayUnderTest:
+    def array(self, box: Tgtd, pool: PoolSpec, tmp_path: Path) -> ArrayUnderTest:
         machine = CountingMachine()
+        image = tmp_path / "image.raw"
+        image.write_bytes(bytes(1 << 20))
 
         def add_foreign(name: str) -> None:
             path = Path(pool.arguments["directory"]) / "by-hand.img"
@@ -61,4 +63,5 @@ class TestArray(StorageConformance):
             names_unique=False,  # the intent is part of every name on the box
             add_foreign=add_foreign,
             count_calls=lambda: machine.commands,
+            image=str(image),
         )

@@ -104,6 +104,15 @@ class Shell:
             received += self._receive(timeout)
         return received.decode(errors="replace")
 
+    def wait_until_it_answers(self, timeout: float = 120.0) -> None:
+        """For a guest that may have been ready before anybody listened: an empty line, which does no harm, asks it."""
+        received, until = b"", time.monotonic() + timeout
+        while b"\x01 " not in received:
+            assert time.monotonic() < until, f"the guest does not answer: {received!r}"
+            os.write(self._channel, b"\n")
+            while select.select([self._channel], [], [], 0.5)[0]:
+                received += os.read(self._channel, 65536)
+
     def _receive(self, timeout: float) -> bytes:
         assert select.select([self._channel], [], [], timeout)[0], f"the guest said nothing for {timeout:.0f} seconds"
         return os.read(self._channel, 65536)
