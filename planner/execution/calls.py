@@ -29,10 +29,12 @@ from planner.sdk.storage import (
     GrantAccess,
     Owner,
     PoolSpec,
+    QosPolicies,
     Reply,
     ResizeVolume,
     RevokeAccess,
     StorageProvider,
+    UpdatePolicy,
     UpdateQos,
 )
 from planner.state.model import RecordedObject
@@ -112,12 +114,19 @@ def _call_storage(step: Step, recorded: RecordedObject | None, lineage: str, sto
                     thin=arguments["thin"],
                     metadata=arguments["metadata"],
                     source=arguments.get("source"),
+                    policy=arguments.get("policy"),
                 )
             )
         case Verb.RESIZE:
             return storage.resize_async(ResizeVolume(pool, _volume(recorded, step), arguments["size"]))
         case Verb.UPDATE_QOS:
-            return storage.update_qos(UpdateQos(pool, _volume(recorded, step), qos(arguments)))
+            update = UpdateQos(pool, _volume(recorded, step), qos(arguments), arguments.get("policy"))
+            return storage.update_qos(update)
+        case Verb.UPDATE_POLICY:
+            figures = qos(arguments)
+            if figures is None or not isinstance(storage, QosPolicies):
+                raise Rejected(f"{step.address}: {step.provider} has no QoS policies", "Plan again.")
+            return storage.update_policy(UpdatePolicy(arguments["policy"], figures))
         case Verb.GRANT:
             return storage.grant_access(GrantAccess(pool, _volume(recorded, step), endpoint(step)))
         case Verb.REVOKE:

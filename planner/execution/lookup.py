@@ -17,7 +17,7 @@ from planner.execution.outcome import attachment, qos
 from planner.sdk.errors import Missing
 from planner.sdk.hypervisor import ActualAttachment, ActualVm, Attachment
 from planner.sdk.provider import Providers
-from planner.sdk.storage import AccessPath, ActualVolume, Done
+from planner.sdk.storage import AccessPath, ActualVolume, Done, QosPolicies
 from planner.state.model import RecordedObject
 from planner.steps.graph import Step, Verb
 
@@ -70,6 +70,11 @@ class Actual:
                 if volumes is None:
                     return None
                 return _volume_effect(step, volumes.by_id.get(recorded.attributes["id"]))
+            case Verb.UPDATE_POLICY:
+                storage = self._providers.storage(provider_of(step))
+                policies = storage.list_policies() if isinstance(storage, QosPolicies) else ()
+                wanted = (step.arguments["policy"], qos(step.arguments))
+                return next((Done(policy) for policy in policies if (policy.name, policy.qos) == wanted), None)
             case Verb.CREATE_VM | Verb.UPDATE_VM | Verb.SET_POWER | Verb.DELETE_VM:
                 return _vm_effect(step, recorded, self._vms_of(step))
             case Verb.RECORD | Verb.FORGET | Verb.JOIN:

@@ -56,7 +56,7 @@ def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObje
     match step.verb:
         case Verb.DELETE | Verb.DELETE_VM | Verb.FORGET:
             return None
-        case Verb.JOIN:
+        case Verb.UPDATE_POLICY | Verb.JOIN:
             return object
         case Verb.CREATE:
             given = _created(step, result)

@@ -52,7 +52,7 @@ def read_back(
 
     The caller holds the state's lock.
     """
-    told = [step for step in result.done if step.verb in _TELLS_ARRAY | _TELLS_HYPERVISOR]
+    told = [step for step in result.done if _tells_array(step) or step.verb in _TELLS_HYPERVISOR]
     if not told:
         return result, Diagnostics()
     actual, diagnostics = _read(told, providers)
@@ -93,7 +93,7 @@ def _read(told: Sequence[Step], providers: Providers) -> tuple[Actual, Diagnosti
     pools = {
         step.arguments["pool"]: PoolTarget(provider_of(step), pool_spec(step), list_volumes=True)
         for step in told
-        if step.verb in _TELLS_ARRAY
+        if _tells_array(step)
     }
     hosts = {
         step.arguments["host"]: HostTarget(provider_of(step), host_spec(step), list_attachments=True, inspect=False)
@@ -104,6 +104,11 @@ def _read(told: Sequence[Step], providers: Providers) -> tuple[Actual, Diagnosti
     return actual, Diagnostics(
         [replace(item, detail=f"{item.detail} What was changed there could not be read back.") for item in unread]
     )
+
+
+def _tells_array(step: Step) -> bool:
+    """A volume that gets its figures by a policy is told nothing itself; that is recorded of it."""
+    return step.verb in _TELLS_ARRAY or (step.verb is Verb.RECORD and "policy" in step.arguments)
 
 
 def _denials(step: Step, recorded: Attributes, found: Current, held: Enforcement) -> list[_Denial]:
@@ -155,7 +160,7 @@ def _corrected(object: RecordedObject, found: Current, steps: list[Step]) -> Rec
         return object
     attributes = dict(object.attributes)
     for step in steps:
-        if step.verb in _TELLS_ARRAY:
+        if _tells_array(step):
             attributes |= {name: now[name] for name in ("size", *(name for _, name in _HELD_AS)) if name in now}
         else:
             this = attachment(object.attributes, step.arguments["host"], step.arguments["vm"])

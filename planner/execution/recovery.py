@@ -125,7 +125,7 @@ def _participle(step: Step) -> str:
             return "created"
         case Verb.RESIZE:
             return "resized"
-        case Verb.UPDATE_QOS:
+        case Verb.UPDATE_QOS | Verb.UPDATE_POLICY:
             return "given its new figures"
         case Verb.GRANT:
             return f"opened to {arguments['host']}"

@@ -10,6 +10,7 @@ Desired x recorded x actual -> plan.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,7 +28,8 @@ from planner.planning.adoption import find_import, read_data
 from planner.planning.comparison import Verdict, compare_recorded, compare_volume
 from planner.planning.current import Current, current
 from planner.planning.effect import takes_effect
-from planner.planning.goal import Goal, as_it_is, demand_of, goal_of
+from planner.planning.figures import are_shared
+from planner.planning.goal import Goal, as_it_is, default_name, demand_of, goal_of
 from planner.planning.moves import Moves, apply_moves
 from planner.planning.placing import candidates, report
 from planner.planning.plan import Action, Change, OutputChange, Plan, Reservation
@@ -128,6 +130,7 @@ class _Planning:
     data: dict[str, Attributes] = field(default_factory=dict)
     root_disks: dict[InstanceAddress, ResourceInstance] = field(default_factory=dict)
     remade_vms: set[tuple[str, str]] = field(default_factory=set)
+    policies: dict[tuple[ProviderAddress | None, str], str] = field(default_factory=dict)
     reservations: tuple[Reservation, ...] = ()
 
     def build(self, open_providers: Callable[[ResourceGraph], Providers]) -> tuple[Plan | None, Diagnostics]:
@@ -410,8 +413,26 @@ class _Planning:
             return None
         assignment = self.placement.assignments[instance.address]
         found = self.currents.get(instance.address, Current(None))
-        verdict = compare_volume(goal, assignment, found, self.changes, self.remade_vms, self.diagnostics)
+        policy = self._policy(goal, assignment.pool)
+        verdict = compare_volume(goal, assignment, found, self.changes, self.remade_vms, policy, self.diagnostics)
         return replace(self._change(instance, verdict), assignment=assignment)
+
+    def _policy(self, goal: Goal, pool: str) -> str | None:
+        """
+        The array's policy for volumes of the offering; None where it has no policies, or the figures are its own.
+
+        One that volumes are under goes on; otherwise it has a name that no earlier one had.
+        """
+        if "qos_policy" not in self.actual.pools[pool].array.supports or not are_shared(goal.instance, goal.offering):
+            return None
+        if not self.policies:
+            for object in self.snapshot.objects.values():
+                if object.address.type in VOLUME_TYPES and (policy := object.attributes.get("policy")):
+                    where = self.pool_providers.get(object.attributes["pool"])
+                    self.policies.setdefault((where, object.attributes["offering"]), policy)
+        offering = goal.instance.attributes["offering"]
+        name = f"{default_name(parse_instance(offering))[:51]}-{secrets.token_hex(4)}"
+        return self.policies.setdefault((self.pool_providers[pool], offering), name)
 
     def _change(self, instance: ResourceInstance, verdict: Verdict) -> Change:
         address = instance.address

@@ -50,15 +50,17 @@ def compare_volume(
     found: Current,
     changes: Mapping[InstanceAddress, Change],
     remade_vms: Container[tuple[str, str]],
+    policy: str | None,
     diagnostics: Diagnostics,
 ) -> Verdict:
     """
     Args:
+        policy: the array's policy that its figures come from.
         changes: of the instances that this one may refer to, for `replace_triggered_by`.
         remade_vms: (host, name) of VMs that are made anew, and so do not have their disks any more.
     """
     now = found.attributes
-    anew = planned_attributes(goal, assignment, None)
+    anew = planned_attributes(goal, assignment, policy, None)
     if now is None:
         return Verdict(Action.CREATE, anew, reason="gone_outside" if found.drift else "")
     wanted = {"pool": assignment.pool, "name": goal.name_of(now)}
@@ -81,7 +83,7 @@ def compare_volume(
             given.value.range if given else goal.instance.resource.range,
             address=str(goal.instance.address),
         )
-    after = planned_attributes(goal, assignment, now)
+    after = planned_attributes(goal, assignment, policy, now)
     loses_disks = any((disk["host"], disk["vm"]) in remade_vms for disk in now["attachments"])
     if loses_disks:
         return Verdict(Action.UPDATE, after, reason="reattach_to_remade_vm")

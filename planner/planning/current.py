@@ -3,6 +3,7 @@ Recorded x actual -> current: what an object is now, and what was changed outsid
 
 A volume's record holds, besides its arguments and attributes, what was done for each host and VM:
 
+    policy       name of the array's QoS policy that its figures come from; None where they are its own
     access       {host: {"portal", "iqn", "lun", "chap_username", "address", "initiator"}}
     attachments  ({"host", "vm", "device", "bus", "read_only", "serial", "intent", "qos", "size"}, ...)
 
@@ -78,6 +79,8 @@ def _volume(recorded: Attributes, volume: ActualVolume | None, enforces: frozens
             # An array that does not hold bandwidths does not tell of them either.
             if name != "max_bandwidth" or value is not None or "bandwidth" in enforces:
                 see(name, value)
+        if recorded.get("policy") is not None:
+            see("policy", volume.policy)
         for name in ("iqn", "portal", "lun"):
             learn(name, getattr(volume, name))
         now["access"] = _access(recorded.get("access", {}), volume, drift)

@@ -73,6 +73,12 @@ def figures_of(
     return qos_of({**figures, "max_bandwidth": bandwidth}), True
 
 
+def are_shared(instance: ResourceInstance, offering: Mapping[str, Any]) -> bool:
+    """Whether its IOPS figures are those of all volumes of its offering, so that an array's policy can hold them."""
+    own = any(_own(instance, name) is not None for name in FIGURE_NAMES)
+    return not own and offering.get("max_iops") is not None
+
+
 def qos_of(attributes: Mapping[str, Any]) -> Qos | None:
     """The figures in a volume's attributes, all of them known; None when it has none."""
     low, high, burst = (attributes.get(name) or 0 for name in FIGURE_NAMES)

@@ -147,7 +147,9 @@ def demand_of(goal: Goal, actual: Actual, prior: Attributes | None) -> Demand:
     )
 
 
-def planned_attributes(goal: Goal, assignment: Assignment, now: Attributes | None) -> dict[str, Any]:
+def planned_attributes(
+    goal: Goal, assignment: Assignment, policy: str | None, now: Attributes | None
+) -> dict[str, Any]:
     """
     The volume as it will be: recorded form (see `planner.planning.current`), Unknown where only apply can tell.
 
@@ -164,6 +166,7 @@ def planned_attributes(goal: Goal, assignment: Assignment, now: Attributes | Non
         "size": format_size(goal.size),
         "pool": assignment.pool,
         "name": goal.name_of(now),
+        "policy": policy,
         "access": {host: _endpoint(attributes) for host, attributes in sorted(goal.hosts.items())},
         "attachments": tuple(
             _attachment(block, goal, assignment, now)

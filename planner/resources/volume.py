@@ -13,7 +13,7 @@ from planner.values.types import BOOL, NUMBER, STRING, MapType
 FIGURE_NAMES = tuple(argument.name for argument in FIGURES)
 LIMIT_NAMES = (*FIGURE_NAMES, BANDWIDTH.name)
 
-INTERNAL = frozenset({"access", "attachments", "intent"})
+INTERNAL = frozenset({"access", "attachments", "intent", "policy"})
 """What a volume's record holds besides its schema: see `planner.planning.current`. Shown as its `attach` blocks."""
 
 VOLUME = ResourceType(

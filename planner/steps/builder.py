@@ -3,9 +3,10 @@ Changes -> step graph: which provider calls each change takes, with settled argu
 
 Arguments by verb (plain data; sizes in bytes):
 
-    create_async        pool, pool_arguments, name, size, qos, thin, metadata, source
+    create_async        pool, pool_arguments, name, size, qos, thin, metadata, source, policy
     resize_async        pool, pool_arguments, size
-    update_qos          pool, pool_arguments, qos
+    update_qos          pool, pool_arguments, qos, policy
+    update_qos_policy   pool, pool_arguments, qos, policy; of an offering, for all volumes under that policy
     grant_access        pool, pool_arguments, host, endpoint {name, address, initiator}
     revoke_access       the same
     delete_async        pool, pool_arguments, purge
@@ -31,7 +32,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from planner.addresses import InstanceAddress, ProviderAddress, ResourceAddress
+from planner.addresses import InstanceAddress, ProviderAddress, ResourceAddress, parse_instance
 from planner.placement.model import Assignment
 from planner.planning.figures import limits_qos, qos_of
 from planner.planning.plan import Action, Change
@@ -46,7 +47,7 @@ from planner.values.marks import Unknown
 
 NewIntent = Callable[[], str]
 _RECORDED = (
-    *("offering", "zone", "on_destroy", "metadata", "provisioning", "pool", "name", "size", "source"),
+    *("offering", "zone", "on_destroy", "metadata", "provisioning", "pool", "name", "size", "source", "policy"),
     *LIMIT_NAMES,
 )
 _RECORDED_OF_VMS = ("offering", "root_disk")
@@ -81,6 +82,9 @@ class StepBuilder:
         self._copies: dict[ResourceAddress, list[InstanceAddress]] = defaultdict(list)
         self._remade_vms: set[tuple[str, str]] = set()
         self._starts: dict[InstanceAddress, tuple[_Chain, ProviderAddress, Mapping[str, Any]]] = {}
+        self._made: dict[InstanceAddress, tuple[int, ...]] = {}
+        self._new_figures: set[tuple[ProviderAddress, str | None]] = set()
+        self._policy_steps: dict[tuple[ProviderAddress, str | None], int] = {}
         self._joins: dict[tuple[str, InstanceAddress], tuple[int, ...]] = {}
 
     def add_all(
@@ -97,7 +101,7 @@ class StepBuilder:
             dependencies: what each instance needs, desired or (for what goes) recorded.
             protected: instances that are recorded as protected from now on.
         """
-        made: dict[InstanceAddress, tuple[int, ...]] = {}
+        made = self._made
         goes = (Action.DELETE, Action.FORGET)
         for change in changes:
             self._copies[change.address.resource].append(change.address)
@@ -105,6 +109,12 @@ class StepBuilder:
             (change.before["host"], change.before["name"])
             for change in changes
             if change.address.type == VM.name and change.action is Action.REPLACE and change.before is not None
+        )
+        self._new_figures.update(
+            (self._providers[change.after["pool"]], change.after["policy"])
+            for change in changes
+            if change.action is Action.UPDATE and change.address.type in VOLUME_TYPES
+            if change.after is not None and _by_policy(change)
         )
         for change in changes:
             if change.action in goes:
@@ -205,7 +215,8 @@ class StepBuilder:
         else:
             chain.then(Verb.RECORD, change.provider, {}, change.after or {})
         self._last[change.address] = chain.tips
-        return tuple(range(first, len(self._steps)))
+        shared = set(self._policy_steps.values())
+        return tuple(number for number in range(first, len(self._steps)) if number not in shared)
 
     def _record_anew(self, change: Change, chain: _Chain) -> None:
         """What moved goes from its old address; then it is recorded as it is, before anything is done to it."""
@@ -243,7 +254,9 @@ class StepBuilder:
                 "thin": then["provisioning"] == "thin",
                 "metadata": then["metadata"] or {},
                 "source": then.get("source"),
+                "policy": then.get("policy"),
             }
+            chain.after(self._policy_step(provider, then, pool, qos))
             chain.then(Verb.CREATE, provider, pool | wanted, records)
             # A guest sees the intent of the volume's create as the disk's serial number.
             serial = self._steps[chain.tips[0]].intent
@@ -253,7 +266,7 @@ class StepBuilder:
                 chain.tips = old.tips
             now = {**then, "access": {}, "attachments": (), "serial": serial}
         else:
-            self._alter(now, then, chain, pool, provider, records, array_qos(now, change.assignment), qos)
+            self._alter(now, then, chain, pool, change.assignment, records)
         self._give_and_take(now, then, chain, pool, provider)
 
     def _alter(
@@ -262,22 +275,47 @@ class StepBuilder:
         then: Attributes,
         chain: _Chain,
         pool: dict[str, Any],
-        provider: ProviderAddress,
+        assignment: Assignment | None,
         records: Attributes,
-        had: dict[str, int] | None,
-        gets: dict[str, int] | None,
     ) -> None:
         """Size, figures, and what is only recorded. The record changes with the last of these calls."""
+        provider = self._providers[then["pool"]]
+        had, gets = (array_qos(attributes, assignment) for attributes in (now, then))
+        policy = then.get("policy")
+        is_same_policy = policy is not None and policy == now.get("policy")
+        chain.after(self._policy_step(provider, then, pool, gets))
         calls: list[tuple[Verb, dict[str, Any]]] = []
         if now["size"] != then["size"]:
             calls.append((Verb.RESIZE, {"size": parse_size(then["size"])}))
-        if had != gets:
-            calls.append((Verb.UPDATE_QOS, {"qos": gets}))
+        if not is_same_policy and (had != gets or policy != now.get("policy")):
+            calls.append((Verb.UPDATE_QOS, {"qos": gets, "policy": policy}))
+        # Told by its policy: what is recorded of it then is read back like a call.
+        told = pool | {"policy": policy} if is_same_policy and had != gets else {}
         for number, (verb, wanted) in enumerate(calls, 1):
             own = {"size": then["size"]} if verb is Verb.RESIZE else {name: then[name] for name in LIMIT_NAMES}
-            chain.then(verb, provider, pool | wanted, records if number == len(calls) else own)
-        if not calls and any(now.get(name) != value for name, value in records.items()):
-            chain.then(Verb.RECORD, provider, {}, records)
+            last = number == len(calls) and not told
+            chain.then(verb, provider, pool | wanted, records if last else own)
+        if (told or not calls) and any(now.get(name) != value for name, value in records.items()):
+            chain.then(Verb.RECORD, provider, told, records)
+
+    def _policy_step(
+        self, provider: ProviderAddress, volume: Attributes, pool: dict[str, Any], qos: dict[str, int] | None
+    ) -> tuple[int, ...]:
+        """
+        The step that gives a volume's policy its new figures: one call for all volumes under it, after which they have
+        them, and before which none is put under it. Nothing where the policy has these figures already.
+        """
+        key = (provider, volume.get("policy"))
+        if key not in self._new_figures:
+            return ()
+        if key not in self._policy_steps:
+            offering = parse_instance(volume["offering"])
+            wanted = pool | {"policy": volume["policy"], "qos": qos}
+            after = self._last.get(offering, ())
+            number = self._add(Verb.UPDATE_POLICY, offering, provider, wanted, {}, after)
+            self._policy_steps[key] = number
+            self._made[offering] = (*self._made.get(offering, ()), number)
+        return (self._policy_steps[key],)
 
     def _give_and_take(
         self, now: Attributes, then: Attributes, chain: _Chain, pool: dict[str, Any], provider: ProviderAddress
@@ -385,7 +423,7 @@ class StepBuilder:
     def _start(self, vm: InstanceAddress, after: tuple[int, ...]) -> int:
         """Start a vm whose disk is there; whatever needs the vm waits for it to run."""
         chain, provider, arguments = self._starts[vm]
-        chain.tips = tuple(sorted({*chain.tips, *after}))
+        chain.after(after)
         chain.then(Verb.SET_POWER, provider, {**arguments, "on": True})
         self._last[vm] = chain.tips
         return chain.tips[0]
@@ -442,6 +480,10 @@ class _Chain:
         )
         self.tips = (number,)
 
+    def after(self, steps: tuple[int, ...]) -> None:
+        """Have what comes next wait for these, too."""
+        self.tips = tuple(sorted({*self.tips, *steps}))
+
     def branch(self, tips: tuple[int, ...], address: InstanceAddress | None = None) -> _Chain:
         return _Chain(self._builder, address or self.address, tips, self._needs, self._protected)
 
@@ -455,6 +497,14 @@ def array_qos(attributes: Attributes, assignment: Assignment | None) -> dict[str
     if qos is not None and (assignment is None or assignment.enforcement.bandwidth != "storage"):
         qos = replace(qos, max_bandwidth=0)
     return None if qos is None or qos == Qos(0, 0, 0) else asdict(qos)
+
+
+def _by_policy(change: Change) -> bool:
+    """A volume gets other figures because the policy that it is under does."""
+    now, then = change.before, change.after
+    if now is None or then is None or then.get("policy") is None or now.get("policy") != then["policy"]:
+        return False
+    return array_qos(now, change.assignment) != array_qos(then, change.assignment)
 
 
 def disk_qos(limits: Mapping[str, int] | None) -> dict[str, int] | None:

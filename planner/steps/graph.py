@@ -26,6 +26,7 @@ class Verb(Enum):
     DETACH = "detach"
     REVOKE = "revoke_access"
     DELETE = "delete_async"
+    UPDATE_POLICY = "update_qos_policy"
     CREATE_VM = "create_vm"
     UPDATE_VM = "update_vm"
     SET_POWER = "set_power"

@@ -14,6 +14,7 @@ from planner.resources.catalog import OBJECT_TYPES
 from planner.resources.vm import VM, VOLUME_TYPES, block_address
 from planner.resources.volume import attach_blocks
 from planner.state.model import OutputValue
+from planner.steps.graph import LOCAL_VERBS
 from planner.values.marks import Sensitive
 from planner.views.attributes_text import (
     FIGURES,
@@ -119,9 +120,13 @@ def _change(change: Change, plan: Plan, style: Style, show_steps: bool) -> str:
     drift = [drift_line(item) for item in change.drift if item.path]
     lines.extend(f"      {style.warning('# changed outside:')} {text}" for text in drift)
     lines.extend(row_lines([*_rows(change, style), *effect_rows(change.takes_effect)], style))
-    if show_steps and OBJECT_TYPES[change.address.type].provisioned and change.steps:
+    if show_steps and (OBJECT_TYPES[change.address.type].provisioned or _calls(plan, change)):
         lines.extend(_steps(order_text(plan.steps, change.steps), style))
     return "\n".join([*lines, "    }"])
+
+
+def _calls(plan: Plan, change: Change) -> bool:
+    return any(plan.steps.steps[number].verb not in LOCAL_VERBS for number in change.steps)
 
 
 def _steps(order: str, style: Style) -> list[str]:

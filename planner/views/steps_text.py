@@ -19,6 +19,8 @@ def step_text(step: Step) -> str:
             return f"{verb} {arguments['endpoint']['name']}"
         case Verb.RESIZE:
             return f"{verb} {format_size(arguments['size'])}"
+        case Verb.RECORD if "policy" in arguments:
+            return f"{verb}, by its QoS policy"
         case Verb.SET_POWER:
             return f"{verb} {'on' if arguments['on'] else 'off'}"
         case _:
