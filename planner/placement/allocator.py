@@ -4,139 +4,183 @@ Places all demands together, so that they do not each see the same headroom.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+import math
+from bisect import bisect_left, insort
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 from planner.addresses import InstanceAddress
+from planner.placement.eligibility import Eligibility
 from planner.placement.filters import (
     Remainder,
-    byte_budget,
+    asked_figures,
     enforcement,
-    iops_budget,
     refuse_fixed,
     refuse_full,
+    remainder,
+    taken,
 )
-from planner.placement.model import Assignment, Candidate, Demand, Placement, Rejection
+from planner.placement.model import Assignment, Candidate, Demand, Enforcement, Placement, Rejection
+from planner.placement.refusals import Ledger, Refusals
+from planner.placement.weighers import WEIGHERS
+from planner.units import approximate_size
 
 
-def place(demands: Sequence[Demand], candidates: Sequence[Candidate]) -> Placement:
+def place(demands: Sequence[Demand], candidates: Sequence[Candidate], weigher: str = "headroom") -> Placement:
     """
     Give every demand a pool, or say why there is none.
 
     A volume that exists stays on its pool: moving it would be a replacement, and that loses its data, so only its owner
-    can ask for it, by pinning it elsewhere. Where it does not fit any more it has no place. The others go, largest
-    first, where most IOPS stay free (then most bytes); ties go to the lower pool id, so equal input gives equal output.
+    can ask for it, by pinning it elsewhere. Where it does not fit any more it has no place. Then the others go, largest
+    first, where the weigher likes them best; ties go to the lower pool id. Equal input gives equal output, in whatever
+    order it comes.
 
     Args:
         demands: one per volume, those that exist already too.
         candidates: what the arrays report *before* these demands; what existing volumes hold is part of it.
+        weigher: one of `WEIGHERS`.
 
     Source: floors are summed, ceilings are not: a floor is what the pool owes to all of its volumes at once.
     """
-    return _Allocation(candidates).place(demands)
+    return _Allocation(candidates, weigher).place(demands)
 
 
-T = TypeVar("T")
+@dataclass(slots=True)
+class _Row:
+    """
+    A volume on its way.
+
+    Attributes:
+        pools: mask of those that it may be on.
+        bytes, iops: what it takes from a pool, over what it holds there.
+        pool: the number of the pool that it is given.
+    """
+
+    demand: Demand
+    pools: int
+    bytes: int
+    iops: int
+    pool: int | None = None
 
 
 class _Allocation:
-    def __init__(self, candidates: Sequence[Candidate]) -> None:
+    def __init__(self, candidates: Sequence[Candidate], weigher: str) -> None:
         self.candidates = sorted(candidates, key=lambda candidate: candidate.id)
-        self.by_id = {candidate.id: candidate for candidate in self.candidates}
-        self.left = {candidate.id: _remainder(candidate) for candidate in self.candidates}
-        self.fixed: dict[object, tuple[list[Candidate], tuple[Rejection, ...]]] = {}
+        self.numbers = {candidate.id: number for number, candidate in enumerate(self.candidates)}
+        self.eligibility = Eligibility(self.candidates)
+        self.left = [remainder(candidate) for candidate in self.candidates]
+        self.ledger = Ledger(self.left)
+        self.weigher = weigher
+        self.weigh = WEIGHERS[weigher]
+        self.order = sorted((self.weigh(left), number) for number, left in enumerate(self.left))
+        """Pools as (weight, number), those that the weigher prefers first."""
+        self.enforcements: dict[Hashable, Enforcement] = {}
         self.assignments: dict[InstanceAddress, Assignment] = {}
-        self.unplaced: dict[InstanceAddress, tuple[Rejection, ...]] = {}
+        self.unplaced: dict[InstanceAddress, Sequence[Rejection]] = {}
 
     def place(self, demands: Sequence[Demand]) -> Placement:
-        stays = [demand for demand in demands if demand.prior is not None and demand.pin in (None, demand.prior)]
-        for demand in stays:
-            self._keep(demand)
-        placed = {demand.address for demand in stays}
-        for demand in sorted((demand for demand in demands if demand.address not in placed), key=_largest_first):
-            self._choose(demand)
-        return Placement(_sorted(self.assignments), _sorted(self.unplaced))
-
-    def _keep(self, demand: Demand) -> None:
-        candidate = self.by_id.get(demand.prior or "")
-        if candidate is None:
-            gone = Rejection(demand.prior or "", "gone", "it is not in the configuration any more")
-            self.unplaced[demand.address] = (gone,)
-            return
-        refusal = refuse_fixed(demand, candidate) or refuse_full(demand, candidate, self.left[candidate.id])
-        if refusal is None:
-            self._take(demand, candidate, "it is there already", ())
-        else:
-            self.unplaced[demand.address] = (refusal,)
-
-    def _choose(self, demand: Demand) -> None:
-        eligible, rejections = self._eligible(demand)
-        full: list[Rejection] = []
-        best: Candidate | None = None
-        for candidate in eligible:
-            refusal = refuse_full(demand, candidate, self.left[candidate.id])
-            if refusal is not None:
-                full.append(refusal)
-            elif best is None or self._headroom(candidate) > self._headroom(best):
-                best = candidate
-        refused = (*rejections, *full)
-        if best is None:
-            self.unplaced[demand.address] = tuple(sorted(refused, key=lambda rejection: rejection.pool))
-            return
-        others = len(eligible) - len(full) - 1
-        reason = f"most IOPS left of {others + 1} pools that fit" if others else "the only pool that fits"
-        self._take(demand, best, reason, refused)
-
-    def _take(self, demand: Demand, candidate: Candidate, reason: str, rejections: tuple[Rejection, ...]) -> None:
-        left = self.left[candidate.id]
-        held_bytes, held_iops = demand.holds if demand.prior == candidate.id else (0, 0)
-        if left.bytes is not None:
-            left.bytes -= demand.size - held_bytes
-        if left.iops is not None:
-            left.iops -= (demand.qos.min_iops if demand.qos else 0) - held_iops
-        self.assignments[demand.address] = Assignment(candidate.id, enforcement(demand, candidate), reason, rejections)
-
-    def _eligible(self, demand: Demand) -> tuple[list[Candidate], tuple[Rejection, ...]]:
-        """Pools that no fixed filter refuses, found once for all demands of a kind."""
-        kind = (
-            demand.pin,
-            demand.prior,
-            demand.zones,
-            demand.tags,
-            demand.enforcement,
-            demand.hypervisor_enforces,
-            demand.qos,
-            demand.size if any(c.array.limits.min_size or c.array.limits.max_size for c in self.candidates) else 0,
+        ordered = sorted(demands, key=lambda demand: demand.address.order)
+        stuck = self.keep([demand for demand in ordered if _stays(demand)])
+        for demand in self.choose([demand for demand in ordered if not _stays(demand)]):
+            self.unplaced[demand.address] = Refusals(self.eligibility, self.ledger, demand)
+        for demand in stuck:
+            self.unplaced[demand.address] = self.why_stuck(demand)
+        addresses = [demand.address for demand in ordered]
+        return Placement(
+            {address: self.assignments[address] for address in addresses if address in self.assignments},
+            {address: self.unplaced[address] for address in addresses if address in self.unplaced},
         )
-        found = self.fixed.get(kind)
+
+    def keep(self, demands: Sequence[Demand]) -> list[Demand]:
+        """
+        Leave volumes that exist where they are, those first that give something back, then those that grow least.
+        Answers those that do not fit.
+        """
+        stuck, rows = [], []
+        for demand in demands:
+            number = self.numbers.get(demand.prior or "")
+            if number is None or not self.eligibility.pools(demand) >> number & 1:
+                stuck.append(demand)
+            else:
+                rows.append(_Row(demand, 1 << number, *taken(demand, self.candidates[number])))
+        rows.sort(key=lambda row: (row.iops, row.bytes))
+        for row in rows:
+            number = row.pools.bit_length() - 1
+            if _fits(self.left[number], row):
+                self.give(row, number, "it is there already", ())
+        return stuck + [row.demand for row in rows if row.pool is None]
+
+    def choose(self, demands: Sequence[Demand]) -> list[Demand]:
+        """Place new volumes, the largest first. Answers those that fit nowhere."""
+        rows = [_Row(demand, self.eligibility.pools(demand), demand.size, demand.floor) for demand in demands]
+        rows.sort(key=lambda row: (-row.iops, -row.bytes))
+        for row in rows:
+            best, next_best = self.preferred(row)
+            if best is not None:
+                reason = self.reason(best, next_best)
+                self.give(
+                    row, best, reason, Refusals(self.eligibility, self.ledger, row.demand, self.ledger.turn, best)
+                )
+        return [row.demand for row in rows if row.pool is None]
+
+    def preferred(self, row: _Row) -> tuple[int | None, int | None]:
+        """The two pools that the weigher prefers of those that fit."""
+        best = None
+        for _, number in self.order:
+            if row.pools >> number & 1 and _fits(self.left[number], row):
+                if best is not None:
+                    return best, number
+                best = number
+        return best, None
+
+    def reason(self, best: int, next_best: int | None) -> str:
+        if next_best is None:
+            return "the only pool that fits"
+        if self.weigher == "first":
+            return "first: the lowest name of those that fit"
+        has, other = _words(self.left[best]), _words(self.left[next_best])
+        return f"{self.weigher}: {has} left, {self.candidates[next_best].id} has {other}"
+
+    def give(self, row: _Row, number: int, reason: str, refusals: Sequence[Rejection]) -> None:
+        left = self.left[number]
+        if self.weigher != "first":
+            del self.order[bisect_left(self.order, (self.weigh(left), number))]
+        left.bytes -= row.bytes
+        left.iops -= row.iops
+        if self.weigher != "first":
+            insort(self.order, (self.weigh(left), number))
+        self.ledger.write(number, left)
+        row.pool = number
+        self.assignments[row.demand.address] = Assignment(
+            self.candidates[number].id, self.enforcement(row.demand, number), reason, refusals
+        )
+
+    def enforcement(self, demand: Demand, number: int) -> Enforcement:
+        key = (asked_figures(demand.qos), demand.hypervisor_enforces, number)
+        found = self.enforcements.get(key)
         if found is None:
-            refusals = [(candidate, refuse_fixed(demand, candidate)) for candidate in self.candidates]
-            found = (
-                [candidate for candidate, refusal in refusals if refusal is None],
-                tuple(refusal for _, refusal in refusals if refusal is not None),
-            )
-            self.fixed[kind] = found
+            found = self.enforcements[key] = enforcement(demand, self.candidates[number])
         return found
 
-    def _headroom(self, candidate: Candidate) -> tuple[float, float]:
-        left = self.left[candidate.id]
-        return (
-            float("inf") if left.iops is None else left.iops,
-            float("inf") if left.bytes is None else left.bytes,
-        )
+    def why_stuck(self, demand: Demand) -> tuple[Rejection, ...]:
+        number = self.numbers.get(demand.prior or "")
+        if number is None:
+            return (Rejection(demand.prior or "", "gone", "it is not in the configuration any more"),)
+        candidate = self.candidates[number]
+        refusal = refuse_fixed(demand, candidate) or refuse_full(demand, candidate, self.left[number])
+        return () if refusal is None else (refusal,)
 
 
-def _remainder(candidate: Candidate) -> Remainder:
-    bytes, iops = byte_budget(candidate), iops_budget(candidate)
-    return Remainder(
-        None if bytes is None else bytes - candidate.status.used,
-        None if iops is None else iops - candidate.status.floors,
-    )
+def _stays(demand: Demand) -> bool:
+    """It exists, and nobody asks for it elsewhere."""
+    return demand.prior is not None and demand.pin in (None, demand.prior)
 
 
-def _largest_first(demand: Demand) -> tuple[int, int, InstanceAddress]:
-    return (-(demand.qos.min_iops if demand.qos else 0), -demand.size, demand.address)
+def _fits(left: Remainder, row: _Row) -> bool:
+    """As in `refuse_full`: what takes nothing always fits."""
+    return (row.iops <= left.iops or row.iops <= 0) and (row.bytes <= left.bytes or row.bytes <= 0)
 
 
-def _sorted(mapping: Mapping[InstanceAddress, T]) -> dict[InstanceAddress, T]:
-    return dict(sorted(mapping.items()))
+def _words(left: Remainder) -> str:
+    iops = "any number of IOPS" if math.isinf(left.iops) else f"{left.iops:.0f} IOPS"
+    return f"{iops}, {'any size' if math.isinf(left.bytes) else approximate_size(int(left.bytes))}"

@@ -28,7 +28,7 @@ from planner.planning.comparison import Verdict, compare_recorded, compare_volum
 from planner.planning.current import Current, current
 from planner.planning.goal import Goal, as_it_is, demand_of, goal_of
 from planner.planning.moves import Moves, apply_moves
-from planner.planning.placing import candidates, report
+from planner.planning.placing import candidates, held_by_pool, report
 from planner.planning.plan import Action, Change, OutputChange, Plan
 from planner.planning.refresh import Actual, HostTarget, PoolTarget, refresh
 from planner.planning.removal import Removals, in_order
@@ -257,7 +257,13 @@ class _Planning:
                     self.goals[instance.address] = goal
         pools = {str(a): self.known[str(a)] for a in desired.instances if a.type == "pool"}
         demands = [demand_of(goal, self.actual, self._now(goal.instance.address)) for goal in self.goals.values()]
-        self.placement = place(demands, list(candidates(pools, self.actual)))
+        ours = held_by_pool(
+            found.attributes
+            for address, found in self.currents.items()
+            if address.type == "volume" and found.attributes is not None
+        )
+        placement = self.evaluator.module.settings.placement
+        self.placement = place(demands, list(candidates(pools, self.actual, ours)), placement)
         report(demands, self.placement, self.diagnostics)
 
     # -- comparing --

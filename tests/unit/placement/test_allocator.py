@@ -81,7 +81,7 @@ volumes = st.lists(
     max_size=40,
 ).map(
     lambda rows: [
-        demand(f"v{number}", size=size * GIB, floor=floor, tags=wanted, zones=frozenset({zone} - {None}))
+        demand(f"v{number}", size=size * GIB, floor=floor, tags=wanted, zone=zone)
         for number, (size, floor, wanted, zone) in enumerate(rows)
     ]
 )
@@ -211,4 +211,5 @@ def test_enforcement_by_storage_is_refused_where_the_array_does_not_hold_it() ->
     strict = demand("a", enforcement="storage")
     (rejection,) = place([strict], [bare]).unplaced[strict.address]
     assert rejection.filter == "qos"
-    assert "floor and burst" in rejection.reason
+    assert rejection.figures == {"min_iops": 100, "burst_iops": 300}
+    assert "floor 100 IOPS and burst 300 IOPS" in rejection.reason
