@@ -22,6 +22,7 @@ from planner.placement.filters import (
 )
 from planner.placement.model import Assignment, Candidate, Demand, Enforcement, Placement, Rejection
 from planner.placement.refusals import Ledger, Refusals
+from planner.placement.repacking import Item, Room, repack
 from planner.placement.weighers import WEIGHERS
 from planner.units import approximate_size
 
@@ -61,6 +62,9 @@ class _Row:
     bytes: int
     iops: int
     pool: int | None = None
+
+
+_THERE = "it is there already"
 
 
 class _Allocation:
@@ -105,9 +109,8 @@ class _Allocation:
                 rows.append(_Row(demand, 1 << number, *taken(demand, self.candidates[number])))
         rows.sort(key=lambda row: (row.iops, row.bytes))
         for row in rows:
-            number = row.pools.bit_length() - 1
-            if _fits(self.left[number], row):
-                self.give(row, number, "it is there already", ())
+            self.give_best(row)
+        self.look_harder([row for row in rows if row.bytes > 0 or row.iops > 0])
         return stuck + [row.demand for row in rows if row.pool is None]
 
     def choose(self, demands: Sequence[Demand]) -> list[Demand]:
@@ -115,13 +118,52 @@ class _Allocation:
         rows = [_Row(demand, self.eligibility.pools(demand), demand.size, demand.floor) for demand in demands]
         rows.sort(key=lambda row: (-row.iops, -row.bytes))
         for row in rows:
-            best, next_best = self.preferred(row)
-            if best is not None:
-                reason = self.reason(best, next_best)
-                self.give(
-                    row, best, reason, Refusals(self.eligibility, self.ledger, row.demand, self.ledger.turn, best)
-                )
+            self.give_best(row)
+        self.look_harder(rows)
         return [row.demand for row in rows if row.pool is None]
+
+    def look_harder(self, rows: Sequence[_Row]) -> None:
+        """Where some of the rows found no place, move the others of them so that as many as possible have one."""
+        short = [row for row in rows if row.pool is None and row.pools]
+        if not short:
+            return
+        movable = _reachable(rows, short)
+        for row in movable:
+            if row.pool is not None:
+                self.change(row.pool, -row.bytes, -row.iops)
+        rooms = [Room(max(left.bytes, 0), max(left.iops, 0)) for left in self.left]
+        items = [Item(max(row.bytes, 0), max(row.iops, 0), self.empty_rooms(row)) for row in movable]
+        able = [number for number, item in enumerate(items) if item.rooms]
+        found = repack([items[number] for number in able], rooms, [movable[number].pool for number in able])
+        for number, pool in zip(able, found, strict=True):
+            row = movable[number]
+            if pool is not None:
+                self.change(pool, row.bytes, row.iops)
+            moved, row.pool = row.pool != pool, pool
+            if moved and row.pool is None:
+                del self.assignments[row.demand.address]
+            elif moved and _stays(row.demand):
+                self.assign(row, _THERE)
+            elif moved:
+                why = f"repacked: by {self.weigher} alone {_volumes(len(short))} found no place"
+                self.assign(row, why, Refusals(self.eligibility, self.ledger, row.demand, chosen=pool))
+        for number, left in enumerate(self.left):
+            self.ledger.write(number, left)
+        for row in rows:
+            if row.pool is None:
+                self.give_best(row)
+
+    def empty_rooms(self, row: _Row) -> tuple[int, ...]:
+        """The pools that it would fit if nothing that can be moved were there."""
+        return tuple(n for n, left in enumerate(self.left) if row.pools >> n & 1 and _fits(left, row))
+
+    def give_best(self, row: _Row) -> None:
+        best, next_best = self.preferred(row)
+        if best is not None and _stays(row.demand):
+            self.give(row, best, _THERE)
+        elif best is not None:
+            refusals = Refusals(self.eligibility, self.ledger, row.demand, self.ledger.turn, best)
+            self.give(row, best, self.reason(best, next_best), refusals)
 
     def preferred(self, row: _Row) -> tuple[int | None, int | None]:
         """The two pools that the weigher prefers of those that fit."""
@@ -141,18 +183,24 @@ class _Allocation:
         has, other = _words(self.left[best]), _words(self.left[next_best])
         return f"{self.weigher}: {has} left, {self.candidates[next_best].id} has {other}"
 
-    def give(self, row: _Row, number: int, reason: str, refusals: Sequence[Rejection]) -> None:
-        left = self.left[number]
-        if self.weigher != "first":
-            del self.order[bisect_left(self.order, (self.weigh(left), number))]
-        left.bytes -= row.bytes
-        left.iops -= row.iops
-        if self.weigher != "first":
-            insort(self.order, (self.weigh(left), number))
-        self.ledger.write(number, left)
+    def give(self, row: _Row, number: int, reason: str, refusals: Sequence[Rejection] = ()) -> None:
+        self.change(number, row.bytes, row.iops)
+        self.ledger.write(number, self.left[number])
         row.pool = number
+        self.assign(row, reason, refusals)
+
+    def change(self, number: int, bytes: int, iops: int) -> None:
+        """Take so much from the pool."""
+        left = self.left[number]
+        del self.order[bisect_left(self.order, (self.weigh(left), number))]
+        left.bytes -= bytes
+        left.iops -= iops
+        insort(self.order, (self.weigh(left), number))
+
+    def assign(self, row: _Row, reason: str, refusals: Sequence[Rejection] = ()) -> None:
+        assert row.pool is not None
         self.assignments[row.demand.address] = Assignment(
-            self.candidates[number].id, self.enforcement(row.demand, number), reason, refusals
+            self.candidates[row.pool].id, self.enforcement(row.demand, row.pool), reason, refusals
         )
 
     def enforcement(self, demand: Demand, number: int) -> Enforcement:
@@ -176,6 +224,21 @@ def _stays(demand: Demand) -> bool:
     return demand.prior is not None and demand.pin in (None, demand.prior)
 
 
+def _reachable(rows: Sequence[_Row], short: Sequence[_Row]) -> list[_Row]:
+    """Those that found no place, and those that are on pools which making room for them may lead to."""
+    pools = 0
+    for row in short:
+        pools |= row.pools
+    while True:
+        movable = [row for row in rows if (row.pools if row.pool is None else 1 << row.pool) & pools]
+        wider = pools
+        for row in movable:
+            wider |= row.pools
+        if wider == pools:
+            return movable
+        pools = wider
+
+
 def _fits(left: Remainder, row: _Row) -> bool:
     """As in `refuse_full`: what takes nothing always fits."""
     return (row.iops <= left.iops or row.iops <= 0) and (row.bytes <= left.bytes or row.bytes <= 0)
@@ -184,3 +247,7 @@ def _fits(left: Remainder, row: _Row) -> bool:
 def _words(left: Remainder) -> str:
     iops = "any number of IOPS" if math.isinf(left.iops) else f"{left.iops:.0f} IOPS"
     return f"{iops}, {'any size' if math.isinf(left.bytes) else approximate_size(int(left.bytes))}"
+
+
+def _volumes(count: int) -> str:
+    return "1 volume" if count == 1 else f"{count} volumes"

@@ -59,7 +59,7 @@ def taken(demand: Demand, candidate: Candidate) -> tuple[int, int]:
 
 
 def asked_figures(qos: Qos | None) -> tuple[bool, bool, bool, bool]:
-    """Which of floor, ceiling, burst and bandwidth somebody has to hold. A burst that is the ceiling is held with it."""
+    """Which of floor, ceiling, burst and bandwidth somebody has to hold. A burst no higher than the ceiling is none."""
     if qos is None:
         return (False, False, False, False)
     return (qos.min_iops > 0, qos.max_iops > 0, qos.burst_iops > qos.max_iops, qos.max_bandwidth > 0)
