@@ -181,7 +181,7 @@ class _Allocation:
         if self.weigher == "first":
             return "first: the lowest name of those that fit"
         has, other = _words(self.left[best]), _words(self.left[next_best])
-        return f"{self.weigher}: {has} left, {self.candidates[next_best].id} has {other}"
+        return f"{self.weigher}: {has} left; {self.candidates[next_best].id} has {other}"
 
     def give(self, row: _Row, number: int, reason: str, refusals: Sequence[Rejection] = ()) -> None:
         self.change(number, row.bytes, row.iops)
@@ -245,8 +245,9 @@ def _fits(left: Remainder, row: _Row) -> bool:
 
 
 def _words(left: Remainder) -> str:
-    iops = "any number of IOPS" if math.isinf(left.iops) else f"{left.iops:.0f} IOPS"
-    return f"{iops}, {'any size' if math.isinf(left.bytes) else approximate_size(int(left.bytes))}"
+    iops = [] if math.isinf(left.iops) else [f"{left.iops:.0f} IOPS"]
+    bytes = [] if math.isinf(left.bytes) else [approximate_size(int(left.bytes))]
+    return " and ".join(iops + bytes) or "no limit"
 
 
 def _volumes(count: int) -> str:

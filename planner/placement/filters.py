@@ -9,7 +9,7 @@ pool.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from planner.placement.model import Candidate, Demand, Enforcement, Host, Rejection
@@ -91,27 +91,6 @@ def enforcement(demand: Demand, candidate: Candidate) -> Enforcement:
     )
 
 
-def unreached(host: Host, candidate: Candidate) -> str | None:
-    """Why the pool does not serve this host; None when it does."""
-    if candidate.host not in (None, host.address):
-        return f"it serves {candidate.host} only, not {host.address}"
-    for place, serves, has in (
-        ("cluster", candidate.cluster, host.cluster),
-        ("zone", candidate.zone, host.zone),
-    ):
-        if serves not in (None, has):
-            where = f"names no {place}" if has is None else f"is in {place} {has}"
-            return f"it serves {place} {serves}, and {host.address} {where}"
-    return None
-
-
-def outside(zone: str | None, candidate: Candidate) -> str | None:
-    """Why the pool does not serve the volume's own zone; None when it does."""
-    if zone is None or candidate.zone in (None, zone):
-        return None
-    return f"it serves zone {candidate.zone}, and the volume asks for zone {zone}"
-
-
 def _pin(demand: Demand, candidate: Candidate) -> Refusal | None:
     return (f"the volume asks for {demand.pin}", {}) if demand.pin not in (None, candidate.id) else None
 
@@ -122,14 +101,29 @@ def _state(demand: Demand, candidate: Candidate) -> Refusal | None:
 
 
 def _scope(demand: Demand, candidate: Candidate) -> Refusal | None:
-    """A pool must reach every host of the volume."""
-    hosts = sorted(demand.hosts, key=lambda host: host.address)
-    reasons = [outside(demand.zone, candidate), *(unreached(host, candidate) for host in hosts)]
-    told = [reason for reason in reasons if reason is not None]
-    if not told:
+    """A pool must serve the volume's own zone, and reach every one of its hosts."""
+    unreached: dict[str, list[str]] = {}
+    if candidate.zone is not None and demand.zone not in (None, candidate.zone):
+        unreached[f"zone {candidate.zone}"] = [f"the volume asks for zone {demand.zone}"]
+    for host in sorted(demand.hosts, key=lambda host: host.address):
+        if candidate.host not in (None, host.address):
+            unreached.setdefault(candidate.host, []).append(f"not {host.address}")
+        elif candidate.cluster not in (None, host.cluster):
+            unreached.setdefault(f"cluster {candidate.cluster}", []).append(_stands(host, "cluster", host.cluster))
+        elif candidate.zone not in (None, host.zone):
+            unreached.setdefault(f"zone {candidate.zone}", []).append(_stands(host, "zone", host.zone))
+    if not unreached:
         return None
-    more = f"; and {len(told) - _HOSTS_NAMED} hosts more" if len(told) > _HOSTS_NAMED else ""
-    return "; ".join(told[:_HOSTS_NAMED]) + more, {}
+    return "; ".join(f"it serves {serves} only: {_some(where)}" for serves, where in unreached.items()), {}
+
+
+def _stands(host: Host, what: str, name: str | None) -> str:
+    return f"{host.address} names no {what}" if name is None else f"{host.address} is in {what} {name}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _HOSTS_NAMED} more" if len(names) > _HOSTS_NAMED else ""
+    return ", ".join(names[:_HOSTS_NAMED]) + more
 
 
 def _tags(demand: Demand, candidate: Candidate) -> Refusal | None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from random import Random
 
 EFFORT = 1_000_000
@@ -84,7 +84,7 @@ class _Search:
         self.bound = _upper_bound(items, rooms, effort)
 
     def run(self) -> None:
-        for packing in (self.best, *self.greedy()):
+        for packing in chain([self.best], self.greedy()):
             self.load(packing)
             for item in self.waiting():
                 if self.insert(item) or self.make_room(item):

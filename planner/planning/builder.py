@@ -28,7 +28,7 @@ from planner.planning.comparison import Verdict, compare_recorded, compare_volum
 from planner.planning.current import Current, current
 from planner.planning.goal import Goal, as_it_is, demand_of, goal_of
 from planner.planning.moves import Moves, apply_moves
-from planner.planning.placing import candidates, held_by_pool, report
+from planner.planning.placing import candidates, check_pools, held_by_pool, report
 from planner.planning.plan import Action, Change, OutputChange, Plan
 from planner.planning.refresh import Actual, HostTarget, PoolTarget, refresh
 from planner.planning.removal import Removals, in_order
@@ -255,7 +255,11 @@ class _Planning:
                 goal = self._goal(instance)
                 if goal is not None:
                     self.goals[instance.address] = goal
-        pools = {str(a): self.known[str(a)] for a in desired.instances if a.type == "pool"}
+        declared = {str(a): instance for a, instance in desired.instances.items() if a.type == "pool"}
+        check_pools(declared, self.actual, self.diagnostics)
+        if self.diagnostics.has_errors:
+            return
+        pools = {id: self.known[id] for id in declared}
         demands = [demand_of(goal, self.actual, self._now(goal.instance.address)) for goal in self.goals.values()]
         ours = held_by_pool(
             found.attributes

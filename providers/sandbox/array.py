@@ -65,7 +65,7 @@ class Grant:
 def pool_status(connection: sqlite3.Connection, pool: PoolSpec) -> PoolStatus:
     capacity, capacity_iops = _pool_limits(pool)
     used, floors = _pool_sums(connection, pool)
-    return PoolStatus(capacity, used, capacity_iops, floors)
+    return PoolStatus(capacity, used, capacity_iops, floors, identity=_pool_name(pool))
 
 
 def list_volumes(connection: sqlite3.Connection, identity: str, pool: PoolSpec) -> Iterator[ActualVolume]:
