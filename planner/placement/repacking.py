@@ -23,7 +23,12 @@ from itertools import chain, combinations
 from random import Random
 
 EFFORT = 1_000_000
-"""Steps: how often it is looked whether something fits somewhere. They take about half a second."""
+"""Steps at most: how often it is looked whether something fits somewhere. They take about half a second."""
+
+_ROUND = 2_500
+"""Steps for each item, after which the search forgets what it has learned, and begins again at the best packing."""
+
+_ROUNDS = 10
 
 _LOOKED_AT = {1: None, 2: 40, 3: 15}
 """How many of a room's items, the easiest first, may have to leave it as one, two or three together."""
@@ -57,7 +62,7 @@ def repack(
     Args:
         start: a packing that is possible.
     """
-    search = _Search(items, rooms, start, effort)
+    search = _Search(items, rooms, start, min(effort, _ROUND * _ROUNDS * len(items)))
     with suppress(_Over):
         search.run()
     return search.best
@@ -89,8 +94,10 @@ class _Search:
             for item in self.waiting():
                 if self.insert(item) or self.make_room(item):
                     self.note()
-        self.load(self.best)
-        self.eject()
+        while True:
+            self.load(self.best)
+            self.penalty = [1] * len(self.items)
+            self.eject(self.effort - _ROUND * len(self.items))
 
     def greedy(self) -> Iterator[list[int | None]]:
         """The smallest first, by several measures of size."""
@@ -101,10 +108,10 @@ class _Search:
             self.note()
             yield list(self.where)
 
-    def eject(self) -> None:
-        """Let one in where that costs least, and go on for those that it drove out, until it is over."""
+    def eject(self, until: int) -> None:
+        """Let one in where that costs least, and go on for those that it drove out, until so many steps are left."""
         waiting = self.waiting()
-        while waiting:
+        while self.effort > until:
             self.step(1 + len(waiting))
             waiting.sort(key=lambda item: self.size[item] * self.penalty[item])
             outside = len(self.items) - self.most - 1  # so many of the hardest may stay, and it is one more than before
