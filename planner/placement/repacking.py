@@ -22,18 +22,22 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 from random import Random
 
-EFFORT = 1_000_000
-"""Steps at most: how often it is looked whether something fits somewhere. They take about half a second."""
+EFFORT = 2_000_000
+"""Steps at most: how often it is looked whether something fits somewhere. They take about a second."""
 
-_ROUND = 2_500
-"""Steps for each item, after which the search forgets what it has learned, and begins again at the best packing."""
-
-_ROUNDS = 10
+_ROUND = 60
+"""Steps, times the square of the number of items, after which the search forgets what it learned and begins anew."""
 
 _LOOKED_AT = {1: None, 2: 40, 3: 15}
 """How many of a room's items, the easiest first, may have to leave it as one, two or three together."""
 
 _SHUFFLES = 20
+
+_SHARED_OUT = 14
+"""So many items at most are dealt out anew among two or three rooms."""
+
+_DEALS = 400
+"""Steps for one try at that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def repack(
     Args:
         start: a packing that is possible.
     """
-    search = _Search(items, rooms, start, min(effort, _ROUND * _ROUNDS * len(items)))
+    search = _Search(items, rooms, start, effort)
     with suppress(_Over):
         search.run()
     return search.best
@@ -94,10 +98,14 @@ class _Search:
             for item in self.waiting():
                 if self.insert(item) or self.make_room(item):
                     self.note()
+        self.load(self.best)
         while True:
-            self.load(self.best)
             self.penalty = [1] * len(self.items)
-            self.eject(self.effort - _ROUND * len(self.items))
+            self.eject(self.effort - _ROUND * len(self.items) ** 2)
+            self.load([None] * len(self.items))
+            for item in self.random.sample(range(len(self.items)), len(self.items)):
+                self.insert(item)
+            self.note()
 
     def greedy(self) -> Iterator[list[int | None]]:
         """The smallest first, by several measures of size."""
@@ -138,8 +146,8 @@ class _Search:
         return False
 
     def make_room(self, item: int) -> bool:
-        """One other goes elsewhere, or two change places."""
-        return self.shift(item) or self.swap(item)
+        """One other goes elsewhere, two change places, or a few rooms are packed anew."""
+        return self.shift(item) or self.swap(item) or self.share_out(item)
 
     def shift(self, item: int) -> bool:
         for room, bytes, iops in self.lacking(item):
@@ -187,6 +195,53 @@ class _Search:
             ):
                 return third
         return None
+
+    def share_out(self, item: int) -> bool:
+        """Pack two or three rooms anew, that have enough left together."""
+        one = self.items[item]
+        small = [room for room, inside in enumerate(self.inside) if len(inside) < _SHARED_OUT // 2]
+        for number in (1, 2):
+            for room in one.rooms:
+                for others in combinations([other for other in small if other != room], number):
+                    self.step()
+                    rooms = (room, *others)
+                    if (
+                        sum(self.bytes[room] for room in rooms) >= one.bytes
+                        and sum(self.iops[room] for room in rooms) >= one.iops
+                        and sum(len(self.inside[room]) for room in rooms) < _SHARED_OUT
+                        and self.deal(item, rooms)
+                    ):
+                        return True
+        return False
+
+    def deal(self, item: int, rooms: Sequence[int]) -> bool:
+        """Everything in the rooms and the item, the largest first, each where it fits, going back where it does not."""
+        inside = [other for room in rooms for other in self.inside[room]]
+        before = [self.where[other] for other in inside]
+        for other in inside:
+            self.take(other)
+        until = max(self.effort - _DEALS, 0)
+        if self.deal_on(sorted([item, *inside], key=self.size.__getitem__), rooms, until):
+            return True
+        for other, room in zip(inside, before, strict=True):
+            assert room is not None
+            self.put(other, room)
+        return False
+
+    def deal_on(self, left: list[int], rooms: Sequence[int], until: int) -> bool:
+        """Deal out the rest; where that fails, all of it is outside again."""
+        if not left:
+            return True
+        item = left.pop()
+        for room in rooms:
+            self.effort -= 1
+            if self.effort > until and room in self.items[item].rooms and self.fits(item, room):
+                self.put(item, room)
+                if self.deal_on(left, rooms, until):
+                    return True
+                self.take(item)
+        left.append(item)
+        return False
 
     def cheapest(self, item: int) -> tuple[int, tuple[int, ...]]:
         """A room, and those in it that must leave it for the item: of fewest penalties, ties by lot."""
