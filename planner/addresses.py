@@ -98,9 +98,11 @@ class InstanceAddress:
         return f"{module_text(self.module)}.{own}" if self.module else own
 
     def __lt__(self, other: InstanceAddress) -> bool:
-        return self._order() < other._order()
+        return self.order < other.order
 
-    def _order(self) -> tuple[object, ...]:
+    @property
+    def order(self) -> tuple[object, ...]:
+        """What it is sorted by: as a key, this is made once for each address and not for each comparison."""
         return (_path_order(self.module), self.type, self.name, _key_order(self.key))
 
 

@@ -240,7 +240,7 @@ def _assignment_json(assignment: Assignment) -> dict[str, Any]:
         "pool": assignment.pool,
         "enforcement": [held.floor, held.ceiling, held.burst, held.bandwidth],
         "reason": assignment.reason,
-        "rejections": [[item.pool, item.filter, item.reason] for item in assignment.rejections],
+        "rejections": [[item.pool, item.filter, item.reason, dict(item.figures)] for item in assignment.rejections],
         "fitting": [[item.pool, item.iops, item.bytes] for item in assignment.fitting],
     }
 

@@ -62,7 +62,7 @@ def format_bandwidth(rate: int) -> str:
 
 def approximate_size(size: int) -> str:
     """A size for people, with three figures or so: "1.82 TiB". Never parsed again."""
-    for unit, factor in sorted(_BINARY.items(), key=lambda item: -item[1]):
+    for unit, factor in reversed(_BINARY.items()):
         if size >= factor:
             return f"{size / factor:.4g} {unit}"
     return f"{size} B"

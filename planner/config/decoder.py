@@ -8,6 +8,7 @@ from dataclasses import replace
 from planner.addresses import AddressError, InstanceAddress, ProviderAddress, parse_instance
 from planner.config.content import Shape, check_body, check_labels, no_doubles
 from planner.config.model import (
+    PLACEMENTS,
     Check,
     Condition,
     Import,
@@ -28,7 +29,7 @@ from planner.resources.catalog import DATA_TYPES, PROVIDED, RESOURCE_TYPES
 from planner.syntax import ast
 from planner.syntax.printer import print_expression
 
-_SETTINGS = Shape(("required_version",), blocks={"backend": 1})
+_SETTINGS = Shape(("required_version", "placement"), blocks={"backend": 1})
 _VARIABLE = Shape(("type", "default", "description", "sensitive", "nullable"), blocks={"validation": 0})
 _OUTPUT = Shape(("value", "description", "sensitive", "depends_on"), required=("value",))
 _MODULE_ARGUMENTS = ("source", "version", "providers", "count", "for_each", "depends_on")
@@ -195,10 +196,21 @@ class _Decoder:
                 self.version_constraint(constraint, required.value.range)
         backends = list(block.body.blocks_of("backend"))
         no_doubles([("The backend block", b.header_range) for b in backends], "backend block", self.diagnostics)
+        settings = Settings(placement=self.placement(block.body.argument("placement")), range=block.header_range)
         if backends and backends[0].labels:
-            self.settings.append(Settings(backends[0].labels[0].text, backends[0].body, block.header_range))
-        else:
-            self.settings.append(Settings(range=block.header_range))
+            settings = replace(settings, backend=backends[0].labels[0].text, backend_body=backends[0].body)
+        self.settings.append(settings)
+
+    def placement(self, argument: ast.Argument | None) -> str:
+        word = self.text(argument, PLACEMENTS[0])
+        if argument is not None and word not in PLACEMENTS:
+            options = ", ".join(f'"{placement}"' for placement in PLACEMENTS)
+            self.diagnostics.error(
+                "Unsuitable value",
+                f'"placement" is one of {options}, not "{word}".{did_you_mean(word, PLACEMENTS)}',
+                argument.value.range,
+            )
+        return word
 
     def version_constraint(self, constraint: str, range: SourceRange) -> None:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet

@@ -163,12 +163,17 @@ class ModuleCall:
     range: SourceRange
 
 
+PLACEMENTS = ("headroom", "pack", "first")
+"""Which of the pools that fit a new volume goes to: see `planner.placement.weighers`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The `lunform` block: where state is kept."""
+    """The `lunform` block: where state is kept, and by what pools are preferred (one of `PLACEMENTS`)."""
 
     backend: str = "sqlite"
     backend_body: ast.Body | None = None
+    placement: str = PLACEMENTS[0]
     range: SourceRange | None = None
 
 

@@ -16,37 +16,66 @@ from planner.sdk.storage import ArrayInfo, PoolSpec, PoolStatus, Qos
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """A host that a volume is opened to, with what decides which pools reach it."""
+
+    address: str
+    zone: str | None = None
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """
     What one volume asks of a pool.
 
     Attributes:
-        size: bytes, or None when not known before apply.
+        size: bytes.
         tags: the pool must have all of them.
-        zones: zones of the hosts that it is attached to, and its own; the pool must be in each.
+        zone: the zone that it asks for itself.
+        hosts: the pool must reach each of them.
         pin: the pool asked for by name, or None.
+        source: the image that it is made from; None for an empty volume.
         enforcement: "storage", "any" or "best_effort" (`qos_enforcement` of the offering).
-        hypervisor_enforces: what every host that it is attached to can hold: "ceiling", "burst".
-        holds: what it has on `prior` already, as the array reported it: (bytes, floor).
+        hypervisor_enforces: what every host that it is attached to can hold: "ceiling", "burst", "bandwidth".
         prior: the pool that it is recorded on.
+        holds: what it has on `prior` already, as the array reported it: (bytes, floor).
     """
 
     address: InstanceAddress
     size: int
     qos: Qos | None
     tags: frozenset[str] = frozenset()
-    zones: frozenset[str] = frozenset()
+    zone: str | None = None
+    hosts: frozenset[Host] = frozenset()
     pin: str | None = None
+    source: str | None = None
     enforcement: str = "any"
     hypervisor_enforces: frozenset[str] = frozenset()
     prior: str | None = None
     holds: tuple[int, int] = (0, 0)
     range: SourceRange | None = None
 
+    @property
+    def floor(self) -> int:
+        """I/O operations per second that it is guaranteed; 0 for none."""
+        return self.qos.min_iops if self.qos else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A declared pool with what its array says of it. `id` is the pool's address as text."""
+    """
+    A declared pool with what its array says of it.
+
+    Attributes:
+        id: the pool's address as text.
+        zone, cluster, host: whose hosts it serves; all that are given hold together.
+        exclusive: it takes only volumes that ask for one of its tags.
+        enabled: not in maintenance.
+        capacity, capacity_iops: what is declared; where it is None, what the array reports counts.
+        overprovision: how many times its bytes may be given out. Floors are never given out twice.
+        ours: (bytes, floors) of `status.used` and `status.floors` that volumes of this state hold.
+    """
 
     id: str
     spec: PoolSpec
@@ -54,20 +83,35 @@ class Candidate:
     status: PoolStatus
     tags: frozenset[str] = frozenset()
     zone: str | None = None
+    cluster: str | None = None
+    host: str | None = None
     exclusive: bool = False
     enabled: bool = True
     capacity: int | None = None
     capacity_iops: int | None = None
     overprovision: float = 1.0
+    ours: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a pool does not do: the filter that refused it, and the figures in words."""
+    """
+    Why a pool does not do.
+
+    Attributes:
+        filter: the filter that refused it: "pin", "state", "scope", "tags", "qos", "limits", "iops", "space"; "gone"
+            where the pool that the volume is on is not declared any more.
+        reason: why, in words with figures.
+        figures: the same figures as data, in bytes and I/O operations per second. Of "iops" and "space" they are
+            `asked`, `free`, `budget`, and what of the budget is taken: `planned` (by this plan), `ours` (by other
+            volumes of this state), `others`. budget = free + planned + ours + others; `free` is below 0 where more
+            is taken than there is.
+    """
 
     pool: str
     filter: str
     reason: str
+    figures: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +140,9 @@ class Headroom:
 class Assignment:
     """
     Attributes:
-        reason: why this pool, in words with figures.
-        rejections: the pools that were refused before it.
+        reason: why this pool: the weigher with its figures, or what left no choice.
+        rejections: the pools that were refused before it, by name. Of a new placement they are worked out when
+            somebody looks: a hundred thousand volumes times a hundred pools are too many to keep.
         fitting: the pools that were not: this one, and then those that the weigher liked less, by name. Empty for a
             volume that stays where it is, since no other pool is looked at.
     """
@@ -105,7 +150,7 @@ class Assignment:
     pool: str
     enforcement: Enforcement
     reason: str = ""
-    rejections: tuple[Rejection, ...] = ()
+    rejections: Sequence[Rejection] = ()
     fitting: Sequence[Headroom] = ()
 
 
@@ -114,4 +159,4 @@ class Placement:
     """`assignments` for those that found a pool, `unplaced` with every pool's rejection for those that did not."""
 
     assignments: Mapping[InstanceAddress, Assignment] = field(default_factory=dict)
-    unplaced: Mapping[InstanceAddress, tuple[Rejection, ...]] = field(default_factory=dict)
+    unplaced: Mapping[InstanceAddress, Sequence[Rejection]] = field(default_factory=dict)

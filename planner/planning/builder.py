@@ -31,7 +31,7 @@ from planner.planning.effect import takes_effect
 from planner.planning.figures import are_shared
 from planner.planning.goal import Goal, as_it_is, default_name, demand_of, goal_of
 from planner.planning.moves import Moves, apply_moves
-from planner.planning.placing import candidates, report
+from planner.planning.placing import candidates, check_pools, held_by_pool, report
 from planner.planning.plan import Action, Change, OutputChange, Plan, Reservation
 from planner.planning.recording import outputs_as_found, recordings
 from planner.planning.refresh import Actual, HostTarget, PoolTarget, refresh
@@ -332,10 +332,19 @@ class _Planning:
                 goal = self._goal(instance)
                 if goal is not None:
                     self.goals[instance.address] = goal
-        pools = {str(a): self.known[str(a)] for a in desired.instances if a.type == "pool"}
+        declared = {str(a): instance for a, instance in desired.instances.items() if a.type == "pool"}
+        check_pools(declared, self.actual, self.diagnostics)
+        if self.diagnostics.has_errors:
+            return
+        pools = {id: self.known[id] for id in declared}
         demands = [demand_of(goal, self.actual, self._now(goal.instance.address)) for goal in self.goals.values()]
-        offered = list(candidates(pools, self.actual))
-        self.placement = place(demands, offered)
+        ours = held_by_pool(
+            found.attributes
+            for address, found in self.currents.items()
+            if address.type in VOLUME_TYPES and found.attributes is not None
+        )
+        offered = list(candidates(pools, self.actual, ours))
+        self.placement = place(demands, offered, self.evaluator.module.settings.placement)
         report(demands, self.placement, self.diagnostics)
         if not self.placement.unplaced:
             self.reservations = reservations(demands, self.placement, offered, self.pool_providers)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from planner.addresses import InstanceAddress
 from planner.diagnostics import Diagnostics
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
-from planner.placement.filters import Remainder, byte_budget, iops_budget, refuse_fixed, refuse_full
+from planner.placement.filters import Remainder, byte_budget, iops_budget, refuse_fixed, refuse_full, remainder, taken
 from planner.placement.model import Candidate, Demand, Rejection
 from planner.planning.goal import demand_of, goal_of
 from planner.planning.placing import candidates
@@ -164,15 +164,11 @@ def _pool(candidate: Candidate, actual: Actual, snapshot: Snapshot) -> PoolCapac
     }
     ours = [volume for volume in listed if volume.id in imported or _is_made_by(snapshot.lineage, volume)]
     status = candidate.status
-    return PoolCapacity(
-        candidate,
-        _budget(byte_budget(candidate), status.used, sum(volume.size for volume in ours)),
-        _budget(
-            iops_budget(candidate), status.floors, sum(volume.qos.min_iops if volume.qos else 0 for volume in ours)
-        ),
-        len(ours),
-        len(listed) - len(ours),
-    )
+    bytes = _budget(byte_budget(candidate), status.used, sum(volume.size for volume in ours))
+    floors = sum(volume.qos.min_iops if volume.qos else 0 for volume in ours)
+    iops = _budget(iops_budget(candidate), status.floors, floors)
+    candidate = replace(candidate, ours=(bytes.ours, iops.ours))
+    return PoolCapacity(candidate, bytes, iops, len(ours), len(listed) - len(ours))
 
 
 def _is_made_by(lineage: str, volume: ActualVolume) -> bool:
@@ -214,7 +210,7 @@ def _fit(demand: Demand, pool: PoolCapacity) -> Fit:
         return Fit(0, refusal)
 
     def refusal_after(count: int) -> Rejection | None:
-        return refuse_full(demand, pool.candidate, _left(pool, demand, count))
+        return refuse_full(demand, pool.candidate, _left(pool.candidate, demand, count))
 
     if refusal_after(_NO_LIMIT) is None:
         return Fit(None, None)
@@ -222,13 +218,10 @@ def _fit(demand: Demand, pool: PoolCapacity) -> Fit:
     return Fit(count, refusal_after(count))
 
 
-def _left(pool: PoolCapacity, demand: Demand, count: int) -> Remainder:
+def _left(candidate: Candidate, demand: Demand, count: int) -> Remainder:
     """What is left of the pool when it has got that many such volumes."""
-    bytes, iops, floor = pool.bytes.free, pool.iops.free, demand.qos.min_iops if demand.qos else 0
-    return Remainder(
-        None if bytes is None else bytes - count * demand.size,
-        None if iops is None else iops - count * floor,
-    )
+    left, (bytes, iops) = remainder(candidate), taken(demand, candidate)
+    return Remainder(left.bytes - count * bytes, left.iops - count * iops)
 
 
 def _is_unknown(value: object) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from planner.addresses import InstanceAddress
 from planner.diagnostics import Diagnostics
 from planner.evaluation.resource_graph import ResourceInstance
-from planner.placement.model import Assignment, Demand, Enforcement
+from planner.placement.model import Assignment, Demand, Enforcement, Host
 from planner.planning.current import held
 from planner.planning.figures import figure_attributes, figures_of, limits_of, size_of
 from planner.planning.refresh import Actual
@@ -124,23 +124,23 @@ def demand_of(goal: Goal, actual: Actual, prior: Attributes | None) -> Demand:
     attributes = goal.instance.attributes
     with_vm = [block for block in goal.blocks if block["vm"] is not None]
     # A volume that nobody uses yet is held to its ceiling by whichever hypervisor gets it later.
-    both = frozenset({"ceiling", "burst"})
+    limits = frozenset({"ceiling", "burst", "bandwidth"})
     can = [
         reading.info.enforces if block["vm"] is not None else frozenset()
         for block in goal.blocks
         if (reading := actual.hosts.get(block["host"])) is not None and reading.info is not None
     ]
-    zones = {host.get("zone") for host in goal.hosts.values()} | {attributes["zone"]}
     pin = attributes["pool"]
     return Demand(
         address=goal.instance.address,
         size=goal.size,
         qos=goal.qos,
         tags=frozenset(goal.offering.get("tags") or ()),
-        zones=frozenset(zone for zone in zones if zone is not None),
+        zone=attributes["zone"],
+        hosts=frozenset(Host(id, host.get("zone"), host.get("cluster")) for id, host in goal.hosts.items()),
         pin=None if isinstance(pin, Unknown) else pin,
         enforcement=goal.offering["qos_enforcement"],
-        hypervisor_enforces=frozenset.intersection(both, *can) if with_vm or not goal.blocks else frozenset(),
+        hypervisor_enforces=frozenset.intersection(limits, *can) if with_vm or not goal.blocks else frozenset(),
         prior=prior["pool"] if prior else None,
         holds=held(prior) if prior else (0, 0),
         range=goal.instance.resource.range,

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 from planner.diagnostics import Diagnostics
-from planner.placement.model import Candidate, Demand, Placement, Rejection
+from planner.evaluation.resource_graph import ResourceInstance
+from planner.placement.model import Candidate, Demand, Placement
+from planner.planning.current import held
 from planner.planning.refresh import Actual
+from planner.planning.refusal import refuse
 from planner.resources.declared import pool_arguments
 from planner.sdk.storage import PoolSpec
 from planner.state.model import Attributes
 from planner.units import parse_size
+from planner.values.marks import Unknown
 
 
-def candidates(pools: Mapping[str, Attributes], actual: Actual) -> Iterator[Candidate]:
-    """The pools that were read, by their addresses."""
+def candidates(
+    pools: Mapping[str, Attributes], actual: Actual, ours: Mapping[str, tuple[int, int]] | None = None
+) -> Iterator[Candidate]:
+    """
+    The pools that were read, by their addresses.
+
+    Args:
+        ours: what the volumes of this state hold on each: see `held_by_pool`.
+    """
     for id, attributes in pools.items():
         reading = actual.pools.get(id)
         if reading is None:
@@ -27,23 +39,77 @@ def candidates(pools: Mapping[str, Attributes], actual: Actual) -> Iterator[Cand
             status=reading.status,
             tags=frozenset(attributes.get("tags") or ()),
             zone=attributes.get("zone"),
+            cluster=attributes.get("cluster"),
+            host=attributes.get("host"),
             exclusive=bool(attributes.get("exclusive")),
             enabled=attributes.get("state") == "enabled",
             capacity=None if capacity is None else parse_size(capacity),
             capacity_iops=attributes.get("capacity_iops"),
             overprovision=float(attributes.get("overprovision") or 1),
+            ours=(ours or {}).get(id, (0, 0)),
+        )
+
+
+def held_by_pool(volumes: Iterable[Attributes]) -> dict[str, tuple[int, int]]:
+    """(bytes, floors) that these volumes, in recorded form, hold on each pool."""
+    sums: dict[str, tuple[int, int]] = {}
+    for volume in volumes:
+        (bytes, iops), (size, floor) = sums.get(volume["pool"], (0, 0)), held(volume)
+        sums[volume["pool"]] = (bytes + size, iops + floor)
+    return sums
+
+
+def check_pools(pools: Mapping[str, ResourceInstance], actual: Actual, diagnostics: Diagnostics) -> None:
+    """Errors in what pools say of whom they serve, and pools that are the same one of the same array."""
+    first: dict[Hashable, ResourceInstance] = {}
+    for id, pool in pools.items():
+        _check_scope(pool, diagnostics)
+        reading = actual.pools.get(id)
+        if reading is None:
+            continue
+        own = json.dumps(pool_arguments(pool.attributes), sort_keys=True, default=str)
+        same = first.setdefault((pool.provider, reading.status.identity or own), pool)
+        if same is not pool:
+            diagnostics.error(
+                "One pool declared twice",
+                f"{id} and {same.address} are the same pool of the same array, and would both give out all of it."
+                " Keep one of the blocks; tags and capacities of both belong there.",
+                pool.resource.range,
+                address=id,
+                related=(("the other one", same.resource.range),),
+            )
+
+
+def _check_scope(pool: ResourceInstance, diagnostics: Diagnostics) -> None:
+    for name in ("scope", "zone", "cluster", "host"):
+        if isinstance(pool.attributes[name], Unknown):
+            diagnostics.error(
+                "Not known when planning",
+                f"{name} decides which volumes may go to the pool, so it must be known when planning.",
+                pool.resource.range,
+                address=str(pool.address),
+            )
+    scope = pool.attributes["scope"]
+    if scope is not None and not isinstance(scope, Unknown) and pool.attributes[scope] is None:
+        example = "host.kvm1" if scope == "host" else f'"{scope}-1"'
+        diagnostics.error(
+            "Scope without its place",
+            f'scope = "{scope}" does not say which {scope} that is. Add the argument {scope}, such as'
+            f" {scope} = {example}, or take scope away.",
+            pool.resource.range,
+            address=str(pool.address),
         )
 
 
 def report(demands: Sequence[Demand], placement: Placement, diagnostics: Diagnostics) -> None:
-    """An error for each volume without a place; a warning where nobody holds what is asked for as best effort."""
+    """Errors for volumes without a place; a warning where nobody holds what is asked for as best effort."""
+    unplaced = placement.unplaced
+    refuse(((d, unplaced[d.address]) for d in demands if d.address in unplaced), diagnostics)
     for demand in demands:
-        if (rejections := placement.unplaced.get(demand.address)) is not None:
-            _report_unplaced(demand, rejections, diagnostics)
-        elif demand.enforcement == "best_effort":
-            assignment = placement.assignments[demand.address]
+        if demand.enforcement == "best_effort" and (assignment := placement.assignments.get(demand.address)):
             who = assignment.enforcement
-            lacking = [figure for figure in ("floor", "ceiling", "burst") if getattr(who, figure) == "none"]
+            figures = ("floor", "ceiling", "burst", "bandwidth")
+            lacking = [figure for figure in figures if getattr(who, figure) == "none"]
             if lacking:
                 diagnostics.warning(
                     "Figures that nobody holds",
@@ -52,20 +118,3 @@ def report(demands: Sequence[Demand], placement: Placement, diagnostics: Diagnos
                     demand.range,
                     address=str(demand.address),
                 )
-
-
-def _report_unplaced(demand: Demand, rejections: tuple[Rejection, ...], diagnostics: Diagnostics) -> None:
-    summary = "No pool can take the volume"
-    if demand.prior is not None and [rejection.pool for rejection in rejections] == [demand.prior]:
-        summary = "The volume does not fit its pool any more"
-        detail = (
-            f"{demand.address} is on {demand.prior}: {rejections[0].reason}. It is not moved by itself: that would lose"
-            " its data. Make room there; or pin it elsewhere with the argument pool, which replaces it."
-        )
-    elif rejections:
-        width = max(len(rejection.pool) for rejection in rejections)
-        rows = [f"  {r.pool:<{width}}  {r.filter:<6}  {r.reason}" for r in rejections]
-        detail = "\n".join(["Every pool was refused:", *rows])
-    else:
-        detail = "The configuration declares no pool."
-    diagnostics.error(summary, detail, demand.range, address=str(demand.address))

@@ -119,6 +119,8 @@ class PoolStatus:
         capacity_iops: the IOPS that the pool can hold as floors.
         floors: the sum of the floors of all its volumes.
         enforces: which of "floor", "ceiling", "burst", "bandwidth" the array itself holds for each volume of the pool.
+        identity: the array's own name of the pool, where blocks with other arguments may mean the same pool, or blocks
+            with equal ones another; None where equal arguments are the same pool.
     """
 
     capacity: int | None
@@ -126,6 +128,7 @@ class PoolStatus:
     capacity_iops: int | None
     floors: int
     enforces: frozenset[str] = frozenset()
+    identity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

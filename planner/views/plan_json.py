@@ -60,7 +60,12 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
                 "pool": change.assignment.pool,
                 "reason": change.assignment.reason,
                 "rejections": [
-                    {"pool": refused.pool, "filter": refused.filter, "reason": refused.reason}
+                    {
+                        "pool": refused.pool,
+                        "filter": refused.filter,
+                        "reason": refused.reason,
+                        "figures": dict(refused.figures),
+                    }
                     for refused in change.assignment.rejections
                 ],
                 "fitting": [

@@ -10,7 +10,7 @@ from planner.sdk import PoolSpec, PoolStatus, Rejected, format_size, parse_size
 def status(connection: sqlite3.Connection, pool: PoolSpec) -> PoolStatus:
     capacity, capacity_iops = _limits(pool)
     used, floors = _sums(connection, pool)
-    return PoolStatus(capacity, used, capacity_iops, floors)
+    return PoolStatus(capacity, used, capacity_iops, floors, identity=name_of(pool))
 
 
 def name_of(pool: PoolSpec) -> str:

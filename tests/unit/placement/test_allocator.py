@@ -1,164 +1,19 @@
-"""Whatever pools and volumes there are: no budget is passed, no filter is passed over, and order does not matter."""
+"""Which pool a volume gets, and why: cases made by hand. What holds for all of them is in `test_properties`."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 
 from planner.addresses import InstanceAddress
+from planner.config.model import PLACEMENTS
 from planner.placement.allocator import place
 from planner.placement.filters import byte_budget, iops_budget, refuse_fixed
-from planner.placement.model import Candidate, Demand, Placement
-from planner.sdk.storage import ArrayInfo, PoolSpec, PoolStatus, Qos
-
-GIB = 1 << 30
-ARRAY = ArrayInfo("array", "test array", frozenset())
-ENFORCES = frozenset({"floor", "ceiling", "burst"})
-
-
-def candidate(name: str, *, size: int = 1000 * GIB, iops: int | None = 10_000, **more: object) -> Candidate:
-    status = PoolStatus(size, used=0, capacity_iops=iops, floors=0, enforces=ENFORCES)
-    return replace(Candidate(f"pool.{name}", PoolSpec(f"pool.{name}"), ARRAY, status), **more)  # type: ignore[arg-type]
-
-
-def holding(candidate: Candidate, *figures: str) -> Candidate:
-    """The pool of an array that holds just these figures."""
-    return replace(candidate, status=replace(candidate.status, enforces=frozenset(figures)))
-
-
-def demand(name: str, *, size: int = GIB, floor: int = 100, **more: object) -> Demand:
-    made = Demand(InstanceAddress("volume", name), size, Qos(floor, max(floor, 1) * 2, max(floor, 1) * 3))
-    return replace(made, **more)  # type: ignore[arg-type]
-
-
-tags = st.frozensets(st.sampled_from(["ssd", "fast", "cheap"]), max_size=2)
-
-pools = st.lists(
-    st.builds(
-        lambda size, iops, tags, exclusive, enabled, zone, used, floors: {
-            "size": size * GIB,
-            "iops": iops,
-            "tags": tags,
-            "exclusive": exclusive,
-            "enabled": enabled,
-            "zone": zone,
-            "taken": (min(used, size) * GIB, min(floors, iops)),
-        },
-        st.integers(0, 50),
-        st.integers(0, 2000),
-        tags,
-        st.booleans(),
-        st.booleans(),
-        st.sampled_from([None, "east", "west"]),
-        st.integers(0, 50),
-        st.integers(0, 2000),
-    ),
-    min_size=1,
-    max_size=6,
-).map(
-    lambda rows: [
-        replace(
-            candidate(
-                f"p{number}",
-                size=row["size"],
-                iops=row["iops"],
-                tags=row["tags"],
-                exclusive=row["exclusive"],
-                enabled=row["enabled"],
-                zone=row["zone"],
-            ),
-            status=PoolStatus(row["size"], row["taken"][0], row["iops"], row["taken"][1], ENFORCES),
-        )
-        for number, row in enumerate(rows)
-    ]
-)
-
-volumes = st.lists(
-    st.tuples(st.integers(1, 20), st.integers(0, 800), tags, st.sampled_from([None, "east", "west"])),
-    max_size=40,
-).map(
-    lambda rows: [
-        demand(f"v{number}", size=size * GIB, floor=floor, tags=wanted, zones=frozenset({zone} - {None}))
-        for number, (size, floor, wanted, zone) in enumerate(rows)
-    ]
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(pools, volumes)
-def test_budgets_and_filters_hold(candidates: list[Candidate], demands: list[Demand]) -> None:
-    placement = place(demands, candidates)
-    by_id = {candidate.id: candidate for candidate in candidates}
-    by_address = {demand.address: demand for demand in demands}
-    assert set(placement.assignments) | set(placement.unplaced) == set(by_address)
-    floors: dict[str, int] = defaultdict(int)
-    sizes: dict[str, int] = defaultdict(int)
-    for address, assignment in placement.assignments.items():
-        wanted = by_address[address]
-        assert refuse_fixed(wanted, by_id[assignment.pool]) is None
-        assert wanted.qos is not None
-        floors[assignment.pool] += wanted.qos.min_iops
-        sizes[assignment.pool] += wanted.size
-    for candidate in candidates:
-        budget = iops_budget(candidate)
-        assert budget is not None
-        assert not floors[candidate.id] or candidate.status.floors + floors[candidate.id] <= budget
-        room = byte_budget(candidate)
-        assert room is not None
-        assert not sizes[candidate.id] or candidate.status.used + sizes[candidate.id] <= room
-    for rejections in placement.unplaced.values():
-        assert {rejection.pool for rejection in rejections} == set(by_id)
-
-
-@settings(max_examples=75, deadline=None)
-@given(pools, volumes, st.randoms(use_true_random=False))
-def test_the_order_of_declaration_does_not_matter(
-    candidates: list[Candidate], demands: list[Demand], random: object
-) -> None:
-    placement = place(demands, candidates)
-    shuffled, turned = list(demands), list(candidates)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
-    random.shuffle(turned)  # type: ignore[attr-defined]
-    assert place(shuffled, turned) == placement
-
-
-@settings(max_examples=75, deadline=None)
-@given(pools, volumes)
-def test_what_is_placed_stays(candidates: list[Candidate], demands: list[Demand]) -> None:
-    first = place(demands, candidates)
-    again = place(*applied(first, demands, candidates))
-    assert {a: x.pool for a, x in again.assignments.items()} == {a: x.pool for a, x in first.assignments.items()}
-
-
-def applied(
-    placement: Placement, demands: list[Demand], candidates: list[Candidate]
-) -> tuple[list[Demand], list[Candidate]]:
-    """Demands and candidates as they are once the placement was carried out."""
-    placed = []
-    used: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for wanted in demands:
-        assignment = placement.assignments.get(wanted.address)
-        if assignment is None:
-            continue
-        assert wanted.qos is not None
-        used[assignment.pool][0] += wanted.size
-        used[assignment.pool][1] += wanted.qos.min_iops
-        placed.append(replace(wanted, prior=assignment.pool, holds=(wanted.size, wanted.qos.min_iops)))
-    grown = [
-        replace(
-            candidate,
-            status=replace(
-                candidate.status,
-                used=candidate.status.used + used[candidate.id][0],
-                floors=candidate.status.floors + used[candidate.id][1],
-            ),
-        )
-        for candidate in candidates
-    ]
-    return placed, grown
+from planner.placement.model import Candidate, Demand, Host
+from planner.placement.weighers import WEIGHERS
+from planner.sdk.storage import ArrayLimits, PoolStatus, Qos
+from tests.unit.placement.worlds import ARRAY, ENFORCES, GIB, candidate, demand, holding
 
 
 def test_demands_do_not_each_see_the_same_headroom() -> None:
@@ -211,4 +66,165 @@ def test_enforcement_by_storage_is_refused_where_the_array_does_not_hold_it() ->
     strict = demand("a", enforcement="storage")
     (rejection,) = place([strict], [bare]).unplaced[strict.address]
     assert rejection.filter == "qos"
-    assert "floor and burst" in rejection.reason
+    assert rejection.figures == {"min_iops": 100, "burst_iops": 300}
+    assert "floor 100 IOPS and burst 300 IOPS" in rejection.reason
+
+
+def refusal(wanted: Demand, pool: Candidate) -> str:
+    """The filter that refuses the pool, and its words; empty for none."""
+    found = refuse_fixed(wanted, pool)
+    return f"{found.filter}: {found.reason}" if found else ""
+
+
+EAST_1, EAST_2, WEST, NOWHERE = (
+    Host("host.a", "east", "east-1"),
+    Host("host.b", "east", "east-2"),
+    Host("host.c", "west", "west-1"),
+    Host("host.d"),
+)
+
+
+@pytest.mark.parametrize(
+    ("pool", "hosts", "reason"),
+    [
+        ({}, {EAST_1, WEST, NOWHERE}, ""),
+        ({"zone": "east"}, {EAST_1, EAST_2}, ""),
+        ({"zone": "east"}, {EAST_1, WEST}, "scope: it serves zone east only: host.c is in zone west"),
+        ({"zone": "east"}, {NOWHERE}, "scope: it serves zone east only: host.d names no zone"),
+        ({"cluster": "east-1"}, {EAST_1}, ""),
+        (
+            {"zone": "east", "cluster": "east-1"},
+            {EAST_1, EAST_2},
+            "scope: it serves cluster east-1 only: host.b is in cluster east-2",
+        ),
+        # The zone that is given holds, too.
+        ({"zone": "west", "cluster": "east-1"}, {EAST_1}, "scope: it serves zone west only: host.a is in zone east"),
+        ({"host": "host.a"}, {EAST_1}, ""),
+        ({"host": "host.a"}, {EAST_1, EAST_2, WEST}, "scope: it serves host.a only: not host.b, not host.c"),
+    ],
+)
+def test_a_pool_must_reach_every_host_of_the_volume(pool: dict[str, str], hosts: set[Host], reason: str) -> None:
+    assert refusal(demand("v", hosts=frozenset(hosts)), candidate("p", **pool)) == reason
+
+
+def test_the_zone_of_the_volume_itself_must_be_served() -> None:
+    east = candidate("p", zone="east")
+    assert refusal(demand("v", zone="east"), east) == ""
+    assert refusal(demand("v", zone="west"), east) == "scope: it serves zone east only: the volume asks for zone west"
+
+
+def test_a_pin_is_held_against_the_other_filters_as_well() -> None:
+    pinned = demand("v", pin="pool.p")
+    placement = place([pinned], [candidate("p", enabled=False), candidate("q")])
+    told = {rejection.pool: rejection.filter for rejection in placement.unplaced[pinned.address]}
+    assert told == {"pool.p": "state", "pool.q": "pin"}
+
+
+def test_only_bytes_are_given_out_more_than_once() -> None:
+    pool = candidate("p", size=100, iops=1000, overprovision=2.0)
+    assert (byte_budget(pool), iops_budget(pool)) == (200, 1000)
+    assert iops_budget(replace(pool, capacity_iops=500)) == 500
+
+
+def test_a_bandwidth_is_held_by_the_storage_else_by_the_hypervisor_else_refused() -> None:
+    wanted = demand("v", qos=Qos(0, 0, 0, 400 << 20))
+    bare = holding(candidate("p"))
+    held = place([wanted], [holding(candidate("p"), "bandwidth")]).assignments[wanted.address].enforcement
+    assert (held.floor, held.ceiling, held.burst, held.bandwidth) == ("", "", "", "storage")
+    by_host = replace(wanted, hypervisor_enforces=frozenset({"bandwidth"}))
+    assert place([by_host], [bare]).assignments[wanted.address].enforcement.bandwidth == "hypervisor"
+    (rejection,) = place([wanted], [bare]).unplaced[wanted.address]
+    assert (rejection.filter, rejection.figures) == ("qos", {"max_bandwidth": 400 << 20})
+    assert "the bandwidth 400MiB/s" in rejection.reason
+    (rejection,) = place([replace(by_host, enforcement="storage")], [bare]).unplaced[wanted.address]
+    assert "does not hold the bandwidth 400MiB/s itself" in rejection.reason
+
+
+def test_a_figure_of_0_needs_nobody_to_hold_it() -> None:
+    wanted = demand("v", qos=Qos(0, 0, 0), enforcement="storage")
+    assert place([wanted], [holding(candidate("p", iops=None))]).assignments
+
+
+def test_what_is_asked_for_as_best_effort_goes_where_nobody_holds_it() -> None:
+    wanted = demand("v", enforcement="best_effort")
+    held = place([wanted], [holding(candidate("p", iops=None))]).assignments[wanted.address].enforcement
+    assert (held.floor, held.ceiling, held.burst) == ("none", "none", "none")
+
+
+def test_an_array_that_makes_no_images_takes_no_root_disk_made_from_one() -> None:
+    root = demand("root", source="debian-13.qcow2")
+    able = replace(candidate("q"), array=replace(ARRAY, supports=frozenset({"image"})))
+    placement = place([root], [candidate("p"), able])
+    assert placement.assignments[root.address].pool == "pool.q"
+    assert [(r.pool, r.filter) for r in placement.assignments[root.address].rejections] == [("pool.p", "limits")]
+
+
+def test_the_limits_of_the_array_are_told_with_the_figure_that_passes_them() -> None:
+    pool = replace(candidate("p"), array=replace(ARRAY, limits=ArrayLimits(max_size=GIB, min_iops=(50, 15_000))))
+    (large,) = place([demand("v", size=2 * GIB)], [pool]).unplaced.values()
+    assert (large[0].filter, large[0].figures) == ("limits", {"size": 2 * GIB, "most": GIB})
+    (low,) = place([demand("v", floor=49)], [pool]).unplaced.values()
+    assert (low[0].filter, low[0].figures) == ("limits", {"min_iops": 49, "least": 50, "most": 15_000})
+    # A volume that asks for no IOPS figures is not held to them.
+    assert place([demand("v", qos=None)], [pool]).assignments
+
+
+def test_rejections_tell_what_was_left_when_it_was_the_volumes_turn() -> None:
+    demands = [demand("a", floor=600), demand("b", floor=500)]
+    placement = place(demands, [candidate("p", iops=1000), candidate("q", iops=900), candidate("r", iops=100)])
+    first, second = (placement.assignments[wanted.address] for wanted in demands)
+    assert (first.pool, second.pool) == ("pool.p", "pool.q")
+    assert [(r.pool, r.figures["free"]) for r in first.rejections] == [("pool.r", 100)]
+    assert [(r.pool, r.figures["free"]) for r in second.rejections] == [("pool.p", 400), ("pool.r", 100)]
+
+
+def test_what_is_taken_is_told_apart_by_whose_it_is() -> None:
+    used = PoolStatus(1000 * GIB, 0, 1000, 700, ENFORCES)
+    pool = replace(candidate("p"), status=used, ours=(0, 200))
+    placement = place([demand("a", floor=250), demand("b", floor=100)], [pool])
+    ((rejection,),) = placement.unplaced.values()
+    assert dict(rejection.figures) == {
+        "asked": 100, "free": 50, "budget": 1000, "planned": 250, "ours": 200, "others": 500
+    }  # fmt: skip
+
+
+def test_each_weigher_prefers_another_pool_and_says_so() -> None:
+    pools = [candidate("a", iops=5_000), candidate("b", iops=9_000), candidate("c", iops=2_000)]
+    made = {weigher: place([demand("v")], pools, weigher).assignments[demand("v").address] for weigher in WEIGHERS}
+    assert {weigher: assignment.pool for weigher, assignment in made.items()} == {
+        "headroom": "pool.b",
+        "pack": "pool.c",
+        "first": "pool.a",
+    }
+    assert made["headroom"].reason == "headroom: 9000 IOPS and 1000 GiB left; pool.a has 5000 IOPS and 1000 GiB"
+    assert made["pack"].reason == "pack: 2000 IOPS and 1000 GiB left; pool.a has 5000 IOPS and 1000 GiB"
+    assert made["first"].reason == "first: the lowest name of those that fit"
+
+
+def test_pack_takes_the_fullest_that_still_fits() -> None:
+    pools = [candidate("a", iops=5_000), candidate("b", iops=300), candidate("c", iops=2_000)]
+    assert place([demand("v", floor=400)], pools, "pack").assignments[demand("v").address].pool == "pool.c"
+
+
+def test_ties_go_to_the_lower_name() -> None:
+    pools = [candidate("b"), candidate("a"), candidate("c")]
+    for weigher in WEIGHERS:
+        assert place([demand("v")], pools, weigher).assignments[demand("v").address].pool == "pool.a"
+
+
+def test_the_configuration_knows_every_weigher() -> None:
+    assert sorted(PLACEMENTS) == sorted(WEIGHERS)
+
+
+def test_what_gives_something_back_makes_room_for_what_grows() -> None:
+    full = replace(candidate("p"), status=PoolStatus(1000 * GIB, 0, 1000, 1000, ENFORCES))
+    grows = demand("a", floor=700, prior="pool.p", holds=(GIB, 500))
+    shrinks = demand("b", floor=300, prior="pool.p", holds=(GIB, 500))
+    assert not place([grows, shrinks], [full]).unplaced
+    assert [str(address) for address in place([grows], [full]).unplaced] == ["volume.a"]
+
+
+def test_as_many_as_can_grow_do() -> None:
+    full = replace(candidate("p"), status=PoolStatus(1000 * GIB, 0, 1000, 600, ENFORCES))
+    grow = [demand(f"v{by}", floor=200 + by, prior="pool.p", holds=(GIB, 200)) for by in (150, 250, 380)]
+    assert [str(address) for address in place(grow, [full]).unplaced] == ["volume.v380"]

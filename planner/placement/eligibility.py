@@ -1,0 +1,105 @@
+"""
+Which pools the fixed filters leave to a volume, and why not the others.
+
+A filter looks at few things of a volume, such as its tags, and many volumes have these in common. So each filter is
+asked once for each pool and for each such thing, and not for each volume. The answers are masks, whole numbers with a
+bit for each pool; a volume's pools are what all its masks have in common.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
+
+from planner.placement.filters import FIXED_FILTERS, Filter, asked_figures, asks_iops, refuse_fixed
+from planner.placement.model import Candidate, Demand, Rejection
+
+_TELLING_FIGURES = ("qos", "limits")
+"""Filters that tell a volume's own figures: they refuse volumes of one kind alike, but in other words."""
+
+
+class Eligibility:
+    """Bit n of a mask stands for `candidates[n]`."""
+
+    def __init__(self, candidates: Sequence[Candidate]) -> None:
+        self.candidates = candidates
+        self._masks: dict[tuple[str, Hashable], int] = {}
+        self._pools: dict[Hashable, int] = {}
+        self._refusals: dict[Hashable, tuple[Rejection | None, ...]] = {}
+        limits = [candidate.array.limits for candidate in candidates]
+        self._sizes = _steps((one.min_size or 0, one.max_size) for one in limits)
+        self._floors = _steps(one.min_iops or (0, None) for one in limits)
+        self._ceilings = _steps(one.max_iops or (0, None) for one in limits)
+        self._bursts = _steps(one.burst_iops or (0, None) for one in limits)
+
+    def pools(self, demand: Demand) -> int:
+        """The mask of the pools that no fixed filter refuses."""
+        kind = self._kind(demand)
+        mask = self._pools.get(kind)
+        if mask is None:
+            mask = -1
+            for (name, refuses), looked_at in zip(FIXED_FILTERS, kind, strict=True):
+                mask &= self._left_by(name, refuses, looked_at, demand)
+            self._pools[kind] = mask
+        return mask
+
+    def refusals(self, demand: Demand) -> tuple[Rejection | None, ...]:
+        """For each pool why a fixed filter refuses it; the same object for volumes that it is the same for."""
+        kind = self._kind(demand)
+        own = (kind, demand.qos, demand.size)
+        found = self._refusals.get(kind) or self._refusals.get(own)
+        if found is None:
+            found = tuple(refuse_fixed(demand, candidate) for candidate in self.candidates)
+            telling = any(refusal is not None and refusal.filter in _TELLING_FIGURES for refusal in found)
+            self._refusals[own if telling else kind] = found
+        return found
+
+    def _kind(self, demand: Demand) -> tuple[Hashable, ...]:
+        """What each filter looks at, in their order."""
+        return (
+            demand.pin,
+            demand.prior,
+            (demand.zone, demand.hosts),
+            demand.tags,
+            (asked_figures(demand.qos), demand.enforcement, demand.hypervisor_enforces),
+            self._between(demand),
+        )
+
+    def _left_by(self, name: str, refuses: Filter, looked_at: Hashable, demand: Demand) -> int:
+        """What the filter leaves to volumes that have in common with `demand` what it looks at."""
+        mask = self._masks.get((name, looked_at))
+        if mask is None:
+            if name == "scope" and len(demand.hosts) > 1:
+                # Hosts come in many combinations; what reaches all of them is what reaches each.
+                mask = -1
+                for host in demand.hosts:
+                    alone = replace(demand, hosts=frozenset((host,)))
+                    mask &= self._left_by(name, refuses, (alone.zone, alone.hosts), alone)
+            else:
+                mask = sum(1 << n for n, pool in enumerate(self.candidates) if refuses(demand, pool) is None)
+            self._masks[name, looked_at] = mask
+        return mask
+
+    def _between(self, demand: Demand) -> Hashable:
+        """Between which of the arrays' limits its figures are."""
+        size = bisect_right(self._sizes, demand.size)
+        if demand.qos is None or not asks_iops(demand):
+            return demand.source is None, size
+        return (
+            demand.source is None,
+            size,
+            bisect_right(self._floors, demand.qos.min_iops),
+            bisect_right(self._ceilings, demand.qos.max_iops),
+            bisect_right(self._bursts, demand.qos.burst_iops),
+        )
+
+
+def _steps(ranges: Iterable[tuple[int, int | None]]) -> list[int]:
+    """The figures at which one of the ranges begins, or has just ended."""
+    steps = set()
+    for least, most in ranges:
+        steps.add(least)
+        if most is not None:
+            steps.add(most + 1)
+    return sorted(steps)

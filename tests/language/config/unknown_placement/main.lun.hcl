@@ -1,0 +1,3 @@
+lunform {
+  placement = "headrom"
+}
