@@ -22,12 +22,14 @@ from planner.placement.filters import (
 )
 from planner.placement.model import Assignment, Candidate, Demand, Enforcement, Placement, Rejection
 from planner.placement.refusals import Ledger, Refusals
-from planner.placement.repacking import Item, Room, repack
+from planner.placement.repacking import EFFORT, Item, Room, repack
 from planner.placement.weighers import WEIGHERS
 from planner.units import approximate_size
 
 
-def place(demands: Sequence[Demand], candidates: Sequence[Candidate], weigher: str = "headroom") -> Placement:
+def place(
+    demands: Sequence[Demand], candidates: Sequence[Candidate], weigher: str = "headroom", effort: int = EFFORT
+) -> Placement:
     """
     Give every demand a pool, or say why there is none.
 
@@ -40,10 +42,11 @@ def place(demands: Sequence[Demand], candidates: Sequence[Candidate], weigher: s
         demands: one per volume, those that exist already too.
         candidates: what the arrays report *before* these demands; what existing volumes hold is part of it.
         weigher: one of `WEIGHERS`.
+        effort: steps that may be taken to find a place for what the weigher leaves without one.
 
     Source: floors are summed, ceilings are not: a floor is what the pool owes to all of its volumes at once.
     """
-    return _Allocation(candidates, weigher).place(demands)
+    return _Allocation(candidates, weigher, effort).place(demands)
 
 
 @dataclass(slots=True)
@@ -68,16 +71,20 @@ _THERE = "it is there already"
 
 
 class _Allocation:
-    def __init__(self, candidates: Sequence[Candidate], weigher: str) -> None:
+    def __init__(self, candidates: Sequence[Candidate], weigher: str, effort: int) -> None:
         self.candidates = sorted(candidates, key=lambda candidate: candidate.id)
         self.numbers = {candidate.id: number for number, candidate in enumerate(self.candidates)}
         self.eligibility = Eligibility(self.candidates)
         self.left = [remainder(candidate) for candidate in self.candidates]
         self.ledger = Ledger(self.left)
+        self.effort = effort
         self.weigher = weigher
         self.weigh = WEIGHERS[weigher]
         self.order = sorted((self.weigh(left), number) for number, left in enumerate(self.left))
         """Pools as (weight, number), those that the weigher prefers first."""
+        self.words: list[str | None] = [None] * len(self.left)
+        """What is left of each pool, in words; None where nobody asked since it changed."""
+        self.masks: dict[int, frozenset[int]] = {}
         self.enforcements: dict[Hashable, Enforcement] = {}
         self.assignments: dict[InstanceAddress, Assignment] = {}
         self.unplaced: dict[InstanceAddress, Sequence[Rejection]] = {}
@@ -134,7 +141,9 @@ class _Allocation:
         rooms = [Room(max(left.bytes, 0), max(left.iops, 0)) for left in self.left]
         items = [Item(max(row.bytes, 0), max(row.iops, 0), self.empty_rooms(row)) for row in movable]
         able = [number for number, item in enumerate(items) if item.rooms]
-        found = repack([items[number] for number in able], rooms, [movable[number].pool for number in able])
+        found = repack(
+            [items[number] for number in able], rooms, [movable[number].pool for number in able], self.effort
+        )
         for number, pool in zip(able, found, strict=True):
             row = movable[number]
             if pool is not None:
@@ -149,13 +158,13 @@ class _Allocation:
                 self.assign(row, why, Refusals(self.eligibility, self.ledger, row.demand, chosen=pool))
         for number, left in enumerate(self.left):
             self.ledger.write(number, left)
-        for row in rows:
+        for row in movable:
             if row.pool is None:
                 self.give_best(row)
 
     def empty_rooms(self, row: _Row) -> tuple[int, ...]:
         """The pools that it would fit if nothing that can be moved were there."""
-        return tuple(n for n, left in enumerate(self.left) if row.pools >> n & 1 and _fits(left, row))
+        return tuple(sorted(number for number in self.members(row.pools) if _fits(self.left[number], row)))
 
     def give_best(self, row: _Row) -> None:
         best, next_best = self.preferred(row)
@@ -167,21 +176,36 @@ class _Allocation:
 
     def preferred(self, row: _Row) -> tuple[int | None, int | None]:
         """The two pools that the weigher prefers of those that fit."""
-        best = None
+        best, allowed, left = None, self.members(row.pools), self.left
         for _, number in self.order:
-            if row.pools >> number & 1 and _fits(self.left[number], row):
+            if number in allowed and _fits(left[number], row):
                 if best is not None:
                     return best, number
                 best = number
         return best, None
+
+    def members(self, pools: int) -> frozenset[int]:
+        """The numbers in a mask."""
+        found = self.masks.get(pools)
+        if found is None:
+            found = frozenset(number for number in range(len(self.left)) if pools >> number & 1)
+            self.masks[pools] = found
+        return found
 
     def reason(self, best: int, next_best: int | None) -> str:
         if next_best is None:
             return "the only pool that fits"
         if self.weigher == "first":
             return "first: the lowest name of those that fit"
-        has, other = _words(self.left[best]), _words(self.left[next_best])
-        return f"{self.weigher}: {has} left; {self.candidates[next_best].id} has {other}"
+        return (
+            f"{self.weigher}: {self.left_of(best)} left; {self.candidates[next_best].id} has {self.left_of(next_best)}"
+        )
+
+    def left_of(self, number: int) -> str:
+        words = self.words[number]
+        if words is None:
+            words = self.words[number] = _words(self.left[number])
+        return words
 
     def give(self, row: _Row, number: int, reason: str, refusals: Sequence[Rejection] = ()) -> None:
         self.change(number, row.bytes, row.iops)
@@ -196,6 +220,7 @@ class _Allocation:
         left.bytes -= bytes
         left.iops -= iops
         insort(self.order, (self.weigh(left), number))
+        self.words[number] = None
 
     def assign(self, row: _Row, reason: str, refusals: Sequence[Rejection] = ()) -> None:
         assert row.pool is not None
