@@ -22,12 +22,14 @@ from planner.placement.filters import (
 )
 from planner.placement.model import Assignment, Candidate, Demand, Enforcement, Placement, Rejection
 from planner.placement.refusals import Ledger, Told, Turn
-from planner.placement.repacking import Item, Room, repack
+from planner.placement.repacking import EFFORT, Item, Room, repack
 from planner.placement.weighers import WEIGHERS
 from planner.units import approximate_size
 
 
-def place(demands: Sequence[Demand], candidates: Sequence[Candidate], weigher: str = "headroom") -> Placement:
+def place(
+    demands: Sequence[Demand], candidates: Sequence[Candidate], weigher: str = "headroom", effort: int = EFFORT
+) -> Placement:
     """
     Give every demand a pool, or say why there is none.
 
@@ -40,10 +42,11 @@ def place(demands: Sequence[Demand], candidates: Sequence[Candidate], weigher: s
         demands: one per volume, those that exist already too.
         candidates: what the arrays report *before* these demands; what existing volumes hold is part of it.
         weigher: one of `WEIGHERS`.
+        effort: steps that may be taken to find a place for what the weigher leaves without one.
 
     Source: floors are summed, ceilings are not: a floor is what the pool owes to all of its volumes at once.
     """
-    return _Allocation(candidates, weigher).place(demands)
+    return _Allocation(candidates, weigher, effort).place(demands)
 
 
 @dataclass(slots=True)
@@ -68,12 +71,13 @@ _THERE = "it is there already"
 
 
 class _Allocation:
-    def __init__(self, candidates: Sequence[Candidate], weigher: str) -> None:
+    def __init__(self, candidates: Sequence[Candidate], weigher: str, effort: int) -> None:
         self.candidates = sorted(candidates, key=lambda candidate: candidate.id)
         self.numbers = {candidate.id: number for number, candidate in enumerate(self.candidates)}
         self.eligibility = Eligibility(self.candidates)
         self.left = [remainder(candidate) for candidate in self.candidates]
         self.ledger = Ledger(self.left)
+        self.effort = effort
         self.weigher = weigher
         self.weigh = WEIGHERS[weigher]
         self.order = sorted((self.weigh(left), number) for number, left in enumerate(self.left))
@@ -137,7 +141,9 @@ class _Allocation:
         rooms = [Room(max(left.bytes, 0), max(left.iops, 0)) for left in self.left]
         items = [Item(max(row.bytes, 0), max(row.iops, 0), self.empty_rooms(row)) for row in movable]
         able = [number for number, item in enumerate(items) if item.rooms]
-        found = repack([items[number] for number in able], rooms, [movable[number].pool for number in able])
+        found = repack(
+            [items[number] for number in able], rooms, [movable[number].pool for number in able], self.effort
+        )
         for number, pool in zip(able, found, strict=True):
             row = movable[number]
             if pool is not None:

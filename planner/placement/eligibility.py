@@ -17,6 +17,7 @@ from planner.placement.model import Candidate, Demand, Rejection
 
 _TELLING_FIGURES = ("qos", "limits")
 """Filters that tell a volume's own figures: they refuse volumes of one kind alike, but in other words."""
+_scope = dict(FIXED_FILTERS)["scope"]
 
 
 class Eligibility:
@@ -24,8 +25,7 @@ class Eligibility:
 
     def __init__(self, candidates: Sequence[Candidate]) -> None:
         self.candidates = candidates
-        self._masks: dict[tuple[str, Hashable], int] = {}
-        self._pools: dict[Hashable, int] = {}
+        self._masks: dict[Hashable, int] = {}
         self._refusals: dict[Hashable, tuple[Rejection | None, ...]] = {}
         limits = [candidate.array.limits for candidate in candidates]
         self._sizes = _steps((one.min_size or 0, one.max_size) for one in limits)
@@ -35,13 +35,10 @@ class Eligibility:
 
     def pools(self, demand: Demand) -> int:
         """The mask of the pools that no fixed filter refuses."""
-        kind = self._kind(demand)
-        mask = self._pools.get(kind)
-        if mask is None:
-            mask = -1
-            for (name, refuses), looked_at in zip(FIXED_FILTERS, kind, strict=True):
-                mask &= self._left_by(name, refuses, looked_at, demand)
-            self._pools[kind] = mask
+        mask = self._reaching(demand)
+        for (name, refuses), looked_at in zip(FIXED_FILTERS, self._kind(demand), strict=True):
+            if name != "scope":
+                mask &= self._left_by((name, looked_at), refuses, demand)
         return mask
 
     def refusals(self, demand: Demand) -> tuple[Rejection | None, ...]:
@@ -66,19 +63,24 @@ class Eligibility:
             self._between(demand),
         )
 
-    def _left_by(self, name: str, refuses: Filter, looked_at: Hashable, demand: Demand) -> int:
-        """What the filter leaves to volumes that have in common with `demand` what it looks at."""
-        mask = self._masks.get((name, looked_at))
+    def _left_by(self, looked_at: Hashable, refuses: Filter, demand: Demand) -> int:
+        """What a filter leaves to volumes that have in common with `demand` what it looks at."""
+        mask = self._masks.get(looked_at)
         if mask is None:
-            if name == "scope" and len(demand.hosts) > 1:
-                # Hosts come in many combinations; what reaches all of them is what reaches each.
-                mask = -1
-                for host in demand.hosts:
-                    alone = replace(demand, hosts=frozenset((host,)))
-                    mask &= self._left_by(name, refuses, (alone.zone, alone.hosts), alone)
-            else:
-                mask = sum(1 << n for n, pool in enumerate(self.candidates) if refuses(demand, pool) is None)
-            self._masks[name, looked_at] = mask
+            mask = sum(1 << number for number, pool in enumerate(self.candidates) if refuses(demand, pool) is None)
+            self._masks[looked_at] = mask
+        return mask
+
+    def _reaching(self, demand: Demand) -> int:
+        """Hosts come in many combinations; what reaches all of them, and the zone, is what reaches each."""
+        mask = self._masks.get(("zone", demand.zone))
+        if mask is None:
+            mask = self._left_by(("zone", demand.zone), _scope, replace(demand, hosts=frozenset()))
+        for host in demand.hosts:
+            alone = self._masks.get(host)
+            if alone is None:
+                alone = self._left_by(host, _scope, replace(demand, zone=None, hosts=frozenset((host,))))
+            mask &= alone
         return mask
 
     def _between(self, demand: Demand) -> Hashable:

@@ -19,14 +19,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import chain, combinations, cycle
 from random import Random
 
-EFFORT = 2_000_000
-"""Steps at most: how often it is looked whether something fits somewhere. They take about a second."""
+EFFORT = 3_000_000
+"""Steps at most: how often it is looked whether something fits somewhere. They take a second or two."""
 
-_ROUND = 60
+_ROUND = 100
 """Steps, times the square of the number of items, after which the search forgets what it learned and begins anew."""
+
+_ENOUGH = 20
+"""Steps, times the fourth power of the number of items: the packings of a few items are soon seen."""
 
 _LOOKED_AT = {1: None, 2: 40, 3: 15}
 """How many of a room's items, the easiest first, may have to leave it as one, two or three together."""
@@ -66,7 +69,7 @@ def repack(
     Args:
         start: a packing that is possible.
     """
-    search = _Search(items, rooms, start, effort)
+    search = _Search(items, rooms, start, min(effort, _ENOUGH * len(items) ** 4))
     with suppress(_Over):
         search.run()
     return search.best
@@ -86,7 +89,8 @@ class _Search:
         self.bytes = [room.bytes for room in rooms]
         self.iops = [room.iops for room in rooms]
         self.inside: list[dict[int, None]] = [{} for _ in rooms]
-        self.size = _sizes(items, rooms)
+        self.measures = _measures(items, rooms)
+        self.size = self.measures[0]
         self.penalty = [1] * len(items)
         self.best = list(start)
         self.most = sum(room is not None for room in start)
@@ -99,7 +103,8 @@ class _Search:
                 if self.insert(item) or self.make_room(item):
                     self.note()
         self.load(self.best)
-        while True:
+        for measure in cycle(self.measures):
+            self.size = measure
             self.penalty = [1] * len(self.items)
             self.eject(self.effort - _ROUND * len(self.items) ** 2)
             self.load([None] * len(self.items))
@@ -109,7 +114,7 @@ class _Search:
 
     def greedy(self) -> Iterator[list[int | None]]:
         """The smallest first, by several measures of size."""
-        for measure in (self.size, [item.bytes for item in self.items], [item.iops for item in self.items]):
+        for measure in self.measures:
             self.load([None] * len(self.items))
             for item in sorted(range(len(self.items)), key=measure.__getitem__):
                 self.insert(item)
@@ -367,10 +372,11 @@ def _lacking(items: Sequence[Item], rooms: Sequence[Room]) -> int:
     return len(items) - most
 
 
-def _sizes(items: Sequence[Item], rooms: Sequence[Room]) -> list[float]:
-    """Each item's share of all there is, of bytes or of IOPS, whichever is more."""
+def _measures(items: Sequence[Item], rooms: Sequence[Room]) -> list[list[float]]:
+    """How large each item is: its share of all there is, of bytes or of IOPS, whichever is more; of each; of both."""
     bytes, iops = sum(room.bytes for room in rooms), sum(room.iops for room in rooms)
-    return [max(_share(item.bytes, bytes), _share(item.iops, iops)) for item in items]
+    shares = [(_share(item.bytes, bytes), _share(item.iops, iops)) for item in items]
+    return [[max(b, i) for b, i in shares], [b for b, _ in shares], [i for _, i in shares], [b + i for b, i in shares]]
 
 
 def _share(part: float, whole: float) -> float:

@@ -9,16 +9,21 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.placement.allocator import place
+from planner.placement import allocator
 from planner.placement.eligibility import Eligibility
 from planner.placement.filters import byte_budget, iops_budget, refuse_fixed
-from planner.placement.model import Candidate, Demand
+from planner.placement.model import Candidate, Demand, Placement
 from planner.placement.weighers import WEIGHERS
 from tests.unit.placement.worlds import GIB, applied, candidate, demand, worlds
 
 World = tuple[list[Demand], list[Candidate]]
 weighers = st.sampled_from(sorted(WEIGHERS))
-often = settings(max_examples=60, deadline=None)
+often = settings(max_examples=100, deadline=None)
+
+
+def place(demands: list[Demand], candidates: list[Candidate], weigher: str = "headroom") -> Placement:
+    """With a short search, since what is held here does not depend on how long it is."""
+    return allocator.place(demands, candidates, weigher, effort=20_000)
 
 
 @often
