@@ -100,7 +100,7 @@ def test_qos_is_never_accepted_by_a_pool_that_ignores_it(tmp_path: Path, monkeyp
     with pytest.raises(InvalidConfiguration) as refused:
         project.plan()
     (error,) = (item for item in refused.value.diagnostics if item.address == "volume.db")
-    assert "does not hold the ceiling itself" in error.detail
+    assert "does not hold the ceiling 200 IOPS itself" in error.detail
 
     project.write(configuration(NOBODY, by_host=NOBODY))
     with pytest.raises(InvalidConfiguration) as refused:

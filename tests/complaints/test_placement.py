@@ -86,8 +86,9 @@ def test_a_missing_pool_is_never_told_without_its_reasons(tmp_path: Path) -> Non
     assert "No pool can take the volume" in said
     assert "for volume.db" in said
     told = rows(said, ("pool.ssd", "pool.small", "pool.slow", "pool.resting"))
-    assert told["pool.slow"].startswith("iops floor 5000 asked, 2000 of 2000 IOPS left")
-    assert told["pool.small"] == "space 2 TiB asked, 1 TiB of 1 TiB left"
+    # Asked, free, and the budget; taken by this plan, by our volumes, and by others.
+    assert told["pool.slow"] == "iops 5000 2000 2000 0 0 0"
+    assert told["pool.small"] == "space 2 TiB 1 TiB 1 TiB 0 B 0 B 0 B"
     assert told["pool.ssd"] == "tags it is kept for offerings that name one of its tags (ssd)"
     assert told["pool.resting"] == "state it is in maintenance"
     assert not (tmp_path / "lunform.state").exists()
