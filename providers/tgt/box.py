@@ -300,7 +300,7 @@ class Box:
             throttle.grow(size)
         self._serve_account(record, target, account, password)
         if lun is None:
-            self._daemon.create_lun(target, LUN, str(opened), direct=self._throttle)
+            self._daemon.create_lun(target, LUN, str(opened))
         if lun is None or lun.serial != record.serial:
             self._daemon.identify_lun(target, LUN, record.serial)
         if lun is not None and record.served != size:

@@ -81,10 +81,8 @@ class Daemon:
         state = "ready" if ready else "offline"
         self._ask("target", "update", "--tid", str(target.tid), "--name", "state", "--value", state)
 
-    def create_lun(self, target: Target, number: int, path: str, direct: bool) -> None:
-        """`direct`: past the page cache of the box."""
-        flags = ("--bsoflags", "direct") if direct else ()
-        self._ask("logicalunit", "new", *_lun(target, number), "--backing-store", path, *flags)
+    def create_lun(self, target: Target, number: int, path: str) -> None:
+        self._ask("logicalunit", "new", *_lun(target, number), "--backing-store", path)
 
     def delete_lun(self, target: Target, number: int) -> None:
         """

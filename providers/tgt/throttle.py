@@ -15,6 +15,10 @@ What qemu-storage-daemon 7.2 really does, where its manual is silent (each was t
   So a daemon inherits a lock on the file that it mounts on, which lasts as long as it lives (flock(1)).
 - It does not end when its mount is taken away, but spins. So it is ended first.
 - A file that grows under it is not seen until its mount is truncated to the new size.
+- While it waits in a write it may take the next request into the same buffer, and then writes what is not meant. With
+  O_DIRECT the kernel cuts a large write into pieces that it sends all at once, and data were lost. So tgtd opens the
+  mount without: writes then come one after the other. Reads go through the box's page cache; what is read again within
+  a second may come from there and does not count. Nothing is read ahead, or more would count than was asked for.
 - Killed, it leaves socket and mount behind. tgtd, and whoever looks at the mount, gets ENOTCONN then.
 """
 
@@ -129,6 +133,13 @@ class Throttle:
                 f"The storage daemon of {self._name} does not start",
                 f"It said: {result.error.strip() or f'exit code {result.code}'}",
             )
+        self._stop_reading_ahead()
+
+    def _stop_reading_ahead(self) -> None:
+        """So that what an initiator reads is what is counted, and not some more that the box might need next."""
+        device = self.path.stat().st_dev
+        setting = f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb"
+        _run(self._machine, ["sh", "-c", 'echo 0 > "$0"', setting])
 
     def grow(self, size: int) -> None:
         """Have the daemon see a backing file that has grown to `size`."""

@@ -101,7 +101,7 @@ pool.ssd   IOPS    50000    10000    12000          28000
 How many volumes still fit, of 100GiB where the offering leaves that open (-size):
 
 disk_offering.archive, 1TiB with no floor: 0
-  pool.disk  0  space: 1 TiB asked, 0 B of 20 TiB left
+  pool.disk  0  space: 1 TiB asked, 0 B of 20 TiB left (taken: 21 TiB by others)
   pool.ssd   0  tags: it is kept for offerings that name one of its tags (ssd)
 
 disk_offering.fast, 100GiB with a floor of 5000 IOPS: 5
@@ -109,7 +109,7 @@ disk_offering.fast, 100GiB with a floor of 5000 IOPS: 5
   pool.ssd   5  then refused by iops
 
 disk_offering.scaled, 100GiB with a floor of 100 IOPS: 0
-  pool.disk  0  space: 100 GiB asked, 0 B of 20 TiB left
+  pool.disk  0  space: 100 GiB asked, 0 B of 20 TiB left (taken: 21 TiB by others)
   pool.ssd   0  tags: it is kept for offerings that name one of its tags (ssd)
 """
 
@@ -141,7 +141,7 @@ def test_so_many_are_planned_and_one_more_is_refused(site: Path) -> None:
     (site / "more.lun.hcl").write_text(more.replace("COUNT", "5"))
     assert "5 to add" in lunform("plan", directory=site).output
     (site / "more.lun.hcl").write_text(more.replace("COUNT", "6"))
-    assert "floor 5000 asked" in lunform("plan", directory=site, code=1).errors
+    assert "iops     5000  3000   50000" in lunform("plan", directory=site, code=1).errors
 
 
 def test_a_terminal_gets_bars_unless_it_wants_no_colour(site: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
@@ -307,3 +308,19 @@ def test_record_of_an_older_lunform_is_read(array: Array) -> None:
     path.write_text(json.dumps(record))
     assert plain.volumes() == [volume]
     assert array.update_qos(volume.id, Qos(0, 1, 1, 512)).qos == Qos(0, 1, 1, 512)
+
+
+def test_large_writes_that_come_at_once_arrive_as_they_were(array: Array, tmp_path: Path) -> None:
+    """qemu-storage-daemon may take writes that come at once into one buffer: see providers/tgt/throttle.py."""
+    volume = array.create()
+    path = array.grant(volume.id, HOST1)
+    account = array.credentials(volume.id, path)
+    image = tmp_path / "image.raw"
+    image.write_bytes(random.Random(1).randbytes(SIZE))
+    target = (
+        f"driver=iscsi,transport=tcp,portal={path.portal},target={path.iqn},lun={path.lun},"
+        f"initiator-name={HOST1.initiator},user={account.username},password-secret=chap"
+    )
+    argv = ["qemu-img", "convert", "-n", "-W", "-m", "8", "--object", f"secret,id=chap,data={account.password}"]
+    subprocess.run([*argv, "-f", "raw", "--target-image-opts", image, target], check=True, timeout=60)
+    assert array.file(volume.id, ".img").read_bytes() == image.read_bytes()
