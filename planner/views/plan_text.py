@@ -5,7 +5,7 @@ A plan for people: the summary, what becomes of each instance and why, what data
 from __future__ import annotations
 
 import textwrap
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from planner.addresses import module_text
@@ -256,15 +256,17 @@ def _settled_drift(plan: Plan, style: Style) -> str:
 
 def _refused_pools(changes: Sequence[Change], style: Style) -> str:
     """For each pool and filter the first volume's figures, and how many others it refused."""
-    refused: dict[tuple[str, str], list[tuple[Change, str]]] = defaultdict(list)
+    refused: dict[tuple[str, str], tuple[Change, str]] = {}
+    times: Counter[tuple[str, str]] = Counter()
     for change in changes:
         for item in change.assignment.rejections if change.assignment else ():
-            refused[item.pool, item.filter].append((change, item.reason))
+            refused.setdefault((item.pool, item.filter), (change, item.reason))
+            times[item.pool, item.filter] += 1
     if not refused:
         return ""
     rows = []
-    for (pool, filter), volumes in sorted(refused.items()):
-        (first, reason), others = volumes[0], len(volumes) - 1
+    for (pool, filter), (first, reason) in sorted(refused.items(), key=lambda item: item[0]):
+        others = times[pool, filter] - 1
         whom = f"for {first.address}" + (f" and {others} more" if others else "")
         rows.append((f"  {pool}", filter, whom, reason))
     return "\n".join([style.bold("Pools that were refused:"), *table(rows)])
