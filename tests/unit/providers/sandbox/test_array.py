@@ -28,8 +28,8 @@ def pool(**arguments: Any) -> PoolSpec:
 
 
 def test_pool_that_nobody_used_is_empty(site: Any) -> None:
-    assert site.array.pool_status(pool(size="10GiB", iops=1000)) == PoolStatus(10 * GIB, 0, 1000, 0, ALL)
-    assert site.array.pool_status(pool()) == PoolStatus(None, 0, None, 0, ALL)
+    assert site.array.pool_status(pool(size="10GiB", iops=1000)) == PoolStatus(10 * GIB, 0, 1000, 0, ALL, "pool.fast")
+    assert site.array.pool_status(pool()) == PoolStatus(None, 0, None, 0, ALL, "pool.fast")
     assert site.names() == []
 
 
@@ -77,11 +77,11 @@ def test_pool_made_smaller_than_its_volumes_takes_less_and_nothing_more(site: An
 def test_foreign_volumes_count(site: Any) -> None:
     site.create("ours")
     site.write("INSERT INTO volume (pool, name, size, min_iops) VALUES ('pool.fast', 'theirs', ?, 90)", 2 * GIB)
-    assert site.array.pool_status(pool()) == PoolStatus(None, 3 * GIB, None, 90, ALL)
+    assert site.array.pool_status(pool()) == PoolStatus(None, 3 * GIB, None, 90, ALL, "pool.fast")
     with pytest.raises(Conflict):
         site.create("theirs")
     site.write("DELETE FROM volume WHERE name = 'theirs'")
-    assert site.array.pool_status(pool()) == PoolStatus(None, GIB, None, 0, ALL)
+    assert site.array.pool_status(pool()) == PoolStatus(None, GIB, None, 0, ALL, "pool.fast")
 
 
 def test_pools_share_nothing_but_the_array(site: Any) -> None:
