@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, combinations, cycle
+from math import isfinite
 from random import Random
 
 EFFORT = 3_000_000
@@ -373,8 +374,12 @@ def _lacking(items: Sequence[Item], rooms: Sequence[Room]) -> int:
 
 
 def _measures(items: Sequence[Item], rooms: Sequence[Room]) -> list[list[float]]:
-    """How large each item is: its share of all there is, of bytes or of IOPS, whichever is more; of each; of both."""
-    bytes, iops = sum(room.bytes for room in rooms), sum(room.iops for room in rooms)
+    """
+    How large each item is: its share of all there is, of bytes or of IOPS, whichever is more; of each; of both. A room
+    without a limit does not count: the item may be large for the others.
+    """
+    bytes = sum(room.bytes for room in rooms if isfinite(room.bytes))
+    iops = sum(room.iops for room in rooms if isfinite(room.iops))
     shares = [(_share(item.bytes, bytes), _share(item.iops, iops)) for item in items]
     return [[max(b, i) for b, i in shares], [b for b, _ in shares], [i for _, i in shares], [b + i for b, i in shares]]
 

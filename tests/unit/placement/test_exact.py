@@ -7,7 +7,7 @@ from functools import partial
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 
@@ -20,10 +20,11 @@ from tests.unit.placement.worlds import GIB, candidate, demand, worlds
 World = tuple[list[Demand], list[Candidate]]
 weighers = st.sampled_from(sorted(WEIGHERS))
 
-fixed = partial(settings, deadline=None, derandomize=True)
+fixed = partial(settings, deadline=None, derandomize=True, phases=[Phase.generate])
 """
 The same examples in every run. The search proves nothing: of random instances as tight as these it misses the 5 % about
-once in some thousand, and then a run would fail that nobody can mend.
+once in some thousand, and then a run would fail that nobody can mend. Nor is an example made smaller: each try takes
+seconds.
 """
 
 
