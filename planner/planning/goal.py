@@ -130,7 +130,7 @@ def demand_of(goal: Goal, actual: Actual, prior: Attributes | None) -> Demand:
         for block in goal.blocks
         if (reading := actual.hosts.get(block["host"])) is not None and reading.info is not None
     ]
-    pin = attributes["pool"]
+    pin, source = attributes["pool"], attributes.get("source")
     return Demand(
         address=goal.instance.address,
         size=goal.size,
@@ -144,6 +144,8 @@ def demand_of(goal: Goal, actual: Actual, prior: Attributes | None) -> Demand:
         prior=prior["pool"] if prior else None,
         holds=held(prior) if prior else (0, 0),
         range=goal.instance.resource.range,
+        # What was made from it already needs no array that could do so again.
+        source=None if prior and prior.get("source") == source else source,
     )
 
 
