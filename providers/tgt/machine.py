@@ -8,6 +8,7 @@ wherever it can be stopped.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -16,6 +17,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,12 +232,30 @@ def _connected(path: Path) -> Iterator[socket.socket]:
         # at once (connect(2), EAGAIN).
         wait = struct.pack("ll", int(MONITOR_TIMEOUT), int(MONITOR_TIMEOUT % 1 * 1e6))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
-        try:
-            connection.connect(str(path))
-        except BlockingIOError:
-            raise TimeoutError(f"{path} takes no connection") from None
+        deadline = time.monotonic() + MONITOR_TIMEOUT
+        while not _has_peer(connection):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{path} takes no connection")
+            try:
+                connection.connect(str(path))
+            except BlockingIOError:
+                raise TimeoutError(f"{path} takes no connection") from None
         connection.settimeout(MONITOR_TIMEOUT)
         yield connection
+
+
+def _has_peer(connection: socket.socket) -> bool:
+    """
+    Whether it is connected. `connect` does not tell: when a signal interrupts it while it waits (EINTR), Python takes
+    it for under way, and a Unix socket, which is not, for ready.
+    """
+    try:
+        connection.getpeername()
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
+        return False
+    return True
 
 
 @contextlib.contextmanager
