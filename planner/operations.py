@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.addresses import InstanceAddress
-from planner.config.loader import SUFFIXES, Parse, find_sources, load_module, remote_calls
+from planner.config.loader import SUFFIXES, Parse, all_sources, find_sources, load_module, remote_calls
 from planner.config.model import Module
 from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source, did_you_mean
@@ -35,7 +35,7 @@ from planner.planning.plan import Plan
 from planner.planning.refresh import refresh
 from planner.plugins import OpenProviders, open_store, provider_definition
 from planner.resources.catalog import shown
-from planner.state.model import Attributes, OutputValue, RecordedObject, Run, Snapshot
+from planner.state.model import Attributes, Origin, OutputValue, RecordedObject, Run, Snapshot
 from planner.state.store import StateStore
 from planner.steps.builder import StepBuilder
 from planner.syntax import ast
@@ -304,7 +304,15 @@ def apply(
         refuse_overcommitted(plan.reservations, providers)
         run = Run(_new_run(), plan.operation, _now(), who())
         result = execute(
-            run, plan.steps, snapshot.objects, providers, store, observer, parallelism=parallelism, stop=stop
+            run,
+            plan.steps,
+            snapshot.objects,
+            providers,
+            store,
+            observer,
+            parallelism=parallelism,
+            stop=stop,
+            origin=Origin({source.filename: source.text for source in all_sources(project.module)}, plan.variables),
         )
         mistakes = Diagnostics()
         if stop is None or stop.requests < 2:

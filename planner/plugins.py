@@ -1,6 +1,6 @@
 """
-Providers and backends by name. Providers are found by the entry point group `lunform.providers`; ours use the same door
-as anybody's.
+Providers and backends by name: found by the entry point groups `lunform.providers` and `lunform.backends`. Ours use the
+same door as anybody's.
 """
 
 from __future__ import annotations
@@ -20,11 +20,20 @@ from planner.errors import ProviderNotFound
 from planner.sdk.hypervisor import HypervisorProvider
 from planner.sdk.provider import ProviderDefinition
 from planner.sdk.storage import StorageProvider
-from planner.state.store import StateStore
+from planner.state.store import (
+    DEFAULT_WORKSPACE,
+    BackendDefinition,
+    Cipher,
+    NoCipher,
+    StateBackend,
+    StateStore,
+)
 from planner.syntax import ast
+from planner.values.codec import from_plain, to_plain
+from planner.values.convert import ConversionError, convert
 
 PROVIDER_GROUP = "lunform.providers"
-DEFAULT_STATE = "lunform.state"
+BACKEND_GROUP = "lunform.backends"
 
 
 def installed_providers() -> Mapping[str, str]:
@@ -101,29 +110,62 @@ class OpenProviders:
         return {argument.name: given.get(argument.name, argument.default) for argument in definition.settings}
 
 
-def open_store(settings: Settings, directory: Path) -> tuple[StateStore | None, Diagnostics]:
-    """The state that the configuration names; a SQLite file beside it where it names none."""
-    diagnostics = Diagnostics()
-    if settings.backend != "sqlite":
-        diagnostics.error(
-            "Unknown backend",
-            f'There is no backend "{settings.backend}".{did_you_mean(settings.backend, ["sqlite"])}',
-            settings.range,
-        )
-        return None, diagnostics
-    path = DEFAULT_STATE
-    if settings.backend_body is not None and settings.range is not None:
-        check_body(settings.backend_body, Shape(("path",)), 'backend "sqlite"', settings.range, diagnostics)
-        given = settings.backend_body.argument("path")
-        if given is not None:
-            if isinstance(given.value, ast.Literal) and isinstance(given.value.value, str):
-                path = given.value.value
-            else:
-                diagnostics.error(
-                    "Unsuitable value",
-                    "The state is found before anything is evaluated, so path must be a plain string.",
-                    given.value.range,
-                )
-    from planner.state.sqlite import open_sqlite
+@cache
+def backend_definition(name: str) -> BackendDefinition | None:
+    """What the backend declares of itself; None when none of that name is installed."""
+    for entry in entry_points(group=BACKEND_GROUP, name=name):
+        definition: BackendDefinition = entry.load()
+        return definition
+    return None
 
-    return open_sqlite(directory / path), diagnostics
+
+def open_backend(
+    settings: Settings, directory: Path, cipher: Cipher | None = None
+) -> tuple[StateBackend | None, Diagnostics]:
+    """
+    The place that the configuration names for its state; a SQLite file beside it where it names none. None where the
+    diagnostics have errors.
+    """
+    diagnostics = Diagnostics()
+    definition = backend_definition(settings.backend)
+    if definition is None:
+        known = sorted(entry.name for entry in entry_points(group=BACKEND_GROUP))
+        suggestion = did_you_mean(settings.backend, known) or f" There are {', '.join(known)}."
+        diagnostics.error("Unknown backend", f'There is no backend "{settings.backend}".{suggestion}', settings.range)
+        return None, diagnostics
+    arguments = _backend_arguments(definition, settings, diagnostics)
+    if diagnostics.has_errors:
+        return None, diagnostics
+    return definition.open(arguments, directory, cipher or NoCipher()), diagnostics
+
+
+def open_store(settings: Settings, directory: Path) -> tuple[StateStore | None, Diagnostics]:
+    """The state of the workspace that is in use."""
+    backend, diagnostics = open_backend(settings, directory)
+    return None if backend is None else backend.open(DEFAULT_WORKSPACE), diagnostics
+
+
+def _backend_arguments(definition: BackendDefinition, settings: Settings, diagnostics: Diagnostics) -> dict[str, Any]:
+    """Plain values of all arguments; of mistakes in the block, diagnostics."""
+    values = {argument.name: argument.default for argument in definition.arguments}
+    body, range = settings.backend_body, settings.range
+    if body is None or range is None:
+        return values
+    required = [argument.name for argument in definition.arguments if argument.required]
+    check_body(body, Shape(tuple(values), required), f'backend "{definition.name}"', range, diagnostics)
+    for argument in definition.arguments:
+        given = body.argument(argument.name)
+        if given is None:
+            continue
+        if not isinstance(given.value, ast.Literal):
+            diagnostics.error(
+                "Unsuitable value",
+                f"The state is found before anything is evaluated, so {argument.name} must be a plain value.",
+                given.value.range,
+            )
+            continue
+        try:
+            values[argument.name] = to_plain(convert(from_plain(given.value.value), argument.type))
+        except ConversionError as error:
+            diagnostics.error("Unsuitable value", f'"{argument.name}": {error}.', given.value.range)
+    return values

@@ -43,7 +43,7 @@ from planner.execution.scheduler import Scheduler
 from planner.sdk.errors import Conflict, Missing, OutcomeUnknown, ProviderError, Rejected, Retryable, Unreachable
 from planner.sdk.provider import Providers
 from planner.sdk.storage import Done, Pending
-from planner.state.model import Intent, Outcome, RecordedObject, Run
+from planner.state.model import Intent, Origin, Outcome, RecordedObject, Run
 from planner.state.store import StateStore
 from planner.steps.graph import LOCAL_VERBS, Step, StepGraph
 
@@ -121,6 +121,7 @@ def execute(
     stop: Stop | None = None,
     clock: Callable[[], float] = time.monotonic,
     jitter: Callable[[], float] = random.random,
+    origin: Origin | None = None,
 ) -> ExecutionResult:
     """
     Begin `run` in the store, carry out all steps, and commit their outcomes. The caller holds the state's lock, and
@@ -132,6 +133,7 @@ def execute(
         provider_limits: steps under way at a provider at once, those that it works on by itself included.
         deadline: seconds that a step may take, from its first call on.
         clock: seconds from any fixed point.
+        origin: what the plan was made from, to be kept with the run.
 
     Raises:
         StateError: an outcome could not be committed. Calls under way were let end; the intents of all that is not
@@ -141,7 +143,7 @@ def execute(
         graph, parallelism=parallelism, deadline=deadline, jitter=jitter, provider_limits=provider_limits
     )
     intents = [Intent(run.id, step.id, str(step.address), step.to_json()) for step in graph.steps]
-    lineage = store.begin(run, intents)
+    lineage = store.begin(run, intents, origin)
     observer(ApplyStarted(run.id, len(graph.steps)))
     with _Workers(min(parallelism, len(graph.steps))) as workers:
         execution = _Execution(
@@ -385,7 +387,9 @@ class _Execution:
             case Pending(str(new_job), int() | float() as poll_after) if poll_after >= 0:
                 if new_job != job:
                     self.jobs[step.id] = new_job
-                    self.outcomes.append(Outcome(self.run.id, step.id, step.address, "pending", job=new_job))
+                    self.outcomes.append(
+                        Outcome(self.run.id, step.id, step.address, "pending", job=new_job, verb=step.verb.value)
+                    )
                 self.doubtful.discard(step.id)
                 return plays.StepPending(step.id, new_job, poll_after)
             case Retryable() | Unreachable():
@@ -424,7 +428,9 @@ class _Execution:
     def fail(self, step: Step, summary: str, detail: str = "", *, is_unknown: bool = False) -> plays.Event:
         status = "unknown" if is_unknown else "failed"
         job = self.jobs.get(step.id, "") if is_unknown else ""
-        self.outcomes.append(Outcome(self.run.id, step.id, step.address, status, summary, job=job))
+        self.outcomes.append(
+            Outcome(self.run.id, step.id, step.address, status, summary, job=job, verb=step.verb.value)
+        )
         self.failed.append(Failure(step, summary, detail, is_unknown))
         self.end(step, summary, detail)
         return plays.StepFailed(step.id)

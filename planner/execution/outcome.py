@@ -101,7 +101,8 @@ def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObje
 def done(run: str, step: Step, before: RecordedObject | None, after: RecordedObject | None) -> Outcome:
     """The outcome of a step whose success left `after`, as `fold` gave it."""
     changed = after if after is not before else None
-    return Outcome(run, step.id, step.address, "done", object=changed, removed=after is None and before is not None)
+    is_gone = after is None and before is not None
+    return Outcome(run, step.id, step.address, "done", object=changed, removed=is_gone, verb=step.verb.value)
 
 
 def _prior(object: RecordedObject | None, step: Step) -> Attributes:

@@ -80,7 +80,8 @@ def read_back(
             else:
                 detail = f"{text}. The offering asks for best effort only."
                 diagnostics.warning("Figures that were not taken", detail, address=str(address))
-            outcomes.append(Outcome(run.id, step.id, address, "failed" if error else "done", error, objects[address]))
+            status, verb = "failed" if error else "done", step.verb.value
+            outcomes.append(Outcome(run.id, step.id, address, status, error, objects[address], verb=verb))
     if outcomes:
         store.commit(outcomes)
     refuted = {failure.step.id for failure in failures}

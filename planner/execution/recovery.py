@@ -71,7 +71,14 @@ def recover(
             raise _unsettled(step, f"{error}. {error.detail}") from error
         if effect is None:
             outcomes.append(
-                Outcome(intent.run, step.id, step.address, "failed", "had not been done when the run ended")
+                Outcome(
+                    intent.run,
+                    step.id,
+                    step.address,
+                    "failed",
+                    "had not been done when the run ended",
+                    verb=step.verb.value,
+                )
             )
             continue
         after = fold(before, step, effect.value)

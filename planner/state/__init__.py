@@ -1,4 +1,5 @@
 """
-What is recorded, and where. `model` is the artefact, `store` what a backend does, `conformance` the suite that every
-backend passes; `sqlite` (with the file lock in `lock`) and `memory` are backends.
+What is recorded, and where. `model` is the artefact; `document` is a whole state as one value, with what each write
+means; `store` is what a backend does, `conformance` the suite that every backend passes. `sqlite`
+(with the file lock in `lock`, and `rows` for all that keep tables) and `memory` are backends.
 """

@@ -1,10 +1,14 @@
 """
-What every state backend keeps. A backend's tests subclass one of the two suites and give the fixture `opener`: a
-function without arguments that opens the same empty place each time.
+What every state backend keeps. A backend's tests subclass one of the first two suites and give the fixture `opener`: a
+function without arguments that opens the same empty place each time. The last suite is about workspaces.
 
     class TestPostgres(DurableStateConformance):
         @pytest.fixture
         def opener(self) -> Opener: ...
+
+    class TestPostgresWorkspaces(BackendConformance):
+        @pytest.fixture
+        def backend(self) -> StateBackend: ...
 """
 
 from __future__ import annotations
@@ -22,8 +26,10 @@ import pytest
 
 from planner.addresses import InstanceAddress, ModuleStep, ProviderAddress
 from planner.errors import StateError, StateLocked
-from planner.state.model import Intent, Outcome, OutputValue, RecordedObject, Run
-from planner.state.store import StateStore
+from planner.state.document import StateDocument, from_text, to_text
+from planner.state.memory import MemoryStore
+from planner.state.model import Intent, Origin, Outcome, OutputValue, RecordedObject, Run
+from planner.state.store import DEFAULT_WORKSPACE, StateBackend, StateStore
 from planner.values.numbers import rounded
 
 Opener = Callable[[], StateStore]
@@ -210,6 +216,60 @@ class StateConformance:
             store.finish(new_run(), None)
         assert store.read().in_doubt == tuple(new_intents(1, "another"))
 
+    def test_outcomes_are_kept_for_the_history(self, store: StateStore, opener: Opener) -> None:
+        first = Outcome("run-1", 0, VOLUME, "failed", "refused", verb="create_async")
+        second = Outcome("run-1", 1, VOLUME, "pending", verb="attach", job="job-1")
+        with store.lock("apply"):
+            store.begin(new_run(), new_intents(2))
+            store.begin(new_run("run-2"), ())
+            store.commit([second, first])
+            store.commit([replace(second, status="done", job=""), done(0, counter(1), "run-2")])
+            store.finish(new_run(), None)
+        assert [
+            (outcome.step, outcome.address, outcome.status, outcome.error, outcome.verb)
+            for outcome in opener().outcomes("run-1")
+        ] == [(0, VOLUME, "failed", "refused", "create_async"), (1, VOLUME, "done", "", "attach")]
+        assert opener().outcomes("no-such-run") == ()
+
+    def test_what_a_plan_was_made_from_is_kept(self, store: StateStore, opener: Opener) -> None:
+        origin = Origin({"main.lun.hcl": 'output "x" {}\n', "east/main.lun.hcl": ""}, {"size": "1GiB", "number": 3})
+        with store.lock("apply"):
+            store.begin(new_run(), (), origin)
+            store.begin(new_run("run-2"), (), origin)
+            store.begin(new_run("run-3"), (), replace(origin, variables={"size": "2GiB"}))
+            store.begin(new_run("run-4"), ())
+            store.finish(new_run(), None)
+        reader = opener()
+        assert reader.origin("run-1") == reader.origin("run-2") == origin
+        assert reader.origin("run-3") == Origin(origin.sources, {"size": "2GiB"})
+        assert reader.origin("run-4") is None
+        assert reader.origin("no-such-run") is None
+
+    # as one value
+
+    def test_a_document_goes_into_another_place_whole(self, store: StateStore, opener: Opener) -> None:
+        volume = RecordedObject(VOLUME, PROVIDER, ATTRIBUTES, dependencies=(POOL, VOLUME), protected=True)
+        with store.lock("apply"):
+            store.begin(new_run(), new_intents(4), Origin({"main.lun.hcl": ""}, {"number": Fraction(3, 2)}))
+            store.commit([done(0, volume), Outcome("run-1", 1, VOLUME, "pending", job="job-1")])
+            store.begin(new_run("run-2"), (), Origin({"main.lun.hcl": ""}, {}))
+            store.finish(new_run("run-2"), {"iqns": OutputValue({"a": ("x", 1)})})
+        document = store.document()
+        assert document.snapshot() == store.read()
+        memory = MemoryStore()
+        with memory.lock("state push"):
+            memory.replace(from_text(to_text(document), "here"))
+        assert memory.document() == document
+        with store.lock("state push"):
+            store.replace(replace(document, serial=100, objects={}))
+            assert store.read() == replace(document.snapshot(), serial=100, objects={})
+            store.replace(memory.document())
+            store.finish(new_run(), None)
+        reader = opener()
+        assert reader.read().serial == document.serial + 1
+        assert [intent.step for intent in reader.read().in_doubt] == [1], "what had begun is still known"
+        assert replace(reader.document(), serial=document.serial, intents=document.intents) == document
+
     def test_runs_are_listed_oldest_first(self, store: StateStore) -> None:
         runs = [new_run(id) for id in ("z", "a", "m")]
         with store.lock("apply"):
@@ -243,6 +303,7 @@ class StateConformance:
             lambda: store.begin(new_run(), ()),
             lambda: store.commit([done(0, counter(1))]),
             lambda: store.finish(new_run(), None),
+            lambda: store.replace(StateDocument("lineage", 1)),
         )
         for write in writes:
             with pytest.raises(StateError):
@@ -352,6 +413,52 @@ class DurableStateConformance(StateConformance):
         assert snapshot.serial == first + 1
         with (store := opener()).lock("apply", timeout=PATIENCE):
             store.commit([done(0, counter(0))])
+
+
+class BackendConformance:
+    """What the place of many workspaces' states keeps."""
+
+    @pytest.fixture
+    def backend(self) -> StateBackend:
+        raise NotImplementedError("a subclass makes one in an empty place")
+
+    def test_a_place_begins_without_workspaces(self, backend: StateBackend) -> None:
+        assert list(backend.workspaces()) == []
+        assert backend.open(DEFAULT_WORKSPACE).read().lineage == ""
+        assert list(backend.workspaces()) == [], "looking makes nothing"
+
+    def test_each_workspace_has_a_state_of_its_own(self, backend: StateBackend) -> None:
+        lineages = set()
+        for number, name in enumerate(("west", DEFAULT_WORKSPACE, "east-1")):
+            with (store := backend.open(name)).lock("apply"):
+                lineages.add(store.begin(new_run(), ()))
+                store.commit([done(0, counter(number))])
+        assert list(backend.workspaces()) == [DEFAULT_WORKSPACE, "east-1", "west"]
+        assert len(lineages) == 3
+        objects = backend.open("east-1").read().objects
+        assert [object.attributes for object in objects.values()] == [{"value": 2}]
+
+    def test_a_lock_is_of_one_workspace(self, backend: StateBackend) -> None:
+        with backend.open("east").lock("apply"), backend.open("west").lock("apply"):
+            pass
+
+    def test_a_workspace_is_removed_for_good(self, backend: StateBackend) -> None:
+        for name in ("east", "west"):
+            with (store := backend.open(name)).lock("apply"):
+                store.begin(new_run(), new_intents(1))
+                store.finish(new_run(), None)
+        backend.remove("east")
+        backend.remove("no-such-workspace")
+        assert list(backend.workspaces()) == ["west"]
+        assert backend.open("east").read().lineage == ""
+        assert backend.open("east").runs() == ()
+
+    def test_a_workspace_that_is_held_is_not_removed(self, backend: StateBackend) -> None:
+        with (store := backend.open("east")).lock("apply"):
+            store.begin(new_run(), ())
+            with pytest.raises(StateLocked):
+                backend.remove("east")
+        assert list(backend.workspaces()) == ["east"]
 
 
 # Other processes

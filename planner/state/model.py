@@ -71,6 +71,7 @@ class Outcome:
         object: the object afterwards; None when the step leaves it as it was, or `removed`.
         removed: the object is gone.
         job: of a pending step.
+        verb: what the step does, for the history.
     """
 
     run: str
@@ -81,12 +82,13 @@ class Outcome:
     object: RecordedObject | None = None
     removed: bool = False
     job: str = ""
+    verb: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """
-    One apply or destroy.
+    One apply, or whatever else changed the record: `operation` says what.
 
     Attributes:
         started, finished: ISO 8601 in UTC; `finished` is None while it runs, or after it was killed.
@@ -99,6 +101,20 @@ class Run:
     who: str
     finished: str | None = None
     summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """
+    What a run's plan was made from, so that it can be planned again.
+
+    Attributes:
+        sources: texts of the configuration's files, by name.
+        variables: plain values of those that are not sensitive.
+    """
+
+    sources: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

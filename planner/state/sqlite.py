@@ -10,7 +10,6 @@ The state in one SQLite file, and the default backend.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +17,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from planner.addresses import InstanceAddress, ProviderAddress, parse_instance, parse_provider
+from planner.addresses import InstanceAddress
 from planner.errors import ForeignState, NewerState, StateError
+from planner.resources.schema import Argument
+from planner.state import rows, text
+from planner.state.document import StateDocument
 from planner.state.lock import hold
-from planner.state.model import Intent, Outcome, OutputValue, RecordedObject, Run, Snapshot
-from planner.state.store import StateStore
-from planner.values import codec
-from planner.values.numbers import parse_number
+from planner.state.model import Intent, Origin, Outcome, OutputValue, RecordedObject, Run, Snapshot
+from planner.state.rows import document_of, object_row, origin_of, origin_row, outcome_of, snapshot_of
+from planner.state.store import DEFAULT_WORKSPACE, BackendDefinition, Cipher, NoCipher, StateStore
+
+DEFAULT_PATH = "lunform.state"
 
 _APPLICATION_ID = 0x4C756E66
 """`Lunf`, in the file's header: `file lunform.state` shows it too."""
@@ -53,25 +56,60 @@ _FORMATS = (
         PRIMARY KEY (run, step)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE outcome ADD COLUMN verb TEXT NOT NULL DEFAULT '';
+    -- What plans were made from. Most runs of a state have the same configuration as the run before.
+    CREATE TABLE origin (digest TEXT PRIMARY KEY, content TEXT NOT NULL);
+    ALTER TABLE run ADD COLUMN origin TEXT;
+    """,
 )
 """Script n makes format n + 1 of format n; all of them together make a new file."""
 
 _WAIT = 30.0
 """Seconds that a reader waits for a commit under way, and a commit for readers; both take milliseconds."""
 
-_encode_fast = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
-
-def open_sqlite(path: str | Path) -> StateStore:
+def open_sqlite(path: str | Path, cipher: Cipher | None = None) -> StateStore:
     """The state in the file at `path`, which need not exist: the first `begin` makes it, readable by its owner only."""
-    return SqliteStore(Path(path).resolve())
+    return SqliteStore(Path(path).resolve(), cipher or NoCipher())
+
+
+class SqliteBackend:
+    """
+    The state at `path`, and those of further workspaces in a folder beside it: `lunform.state.d/east.state`.
+    See `planner.state.store.StateBackend`.
+    """
+
+    def __init__(self, path: Path, cipher: Cipher) -> None:
+        self._path = path
+        self._cipher = cipher
+
+    def open(self, workspace: str) -> StateStore:
+        return open_sqlite(self._of(workspace), self._cipher)
+
+    def workspaces(self) -> Sequence[str]:
+        names = [path.name.removesuffix(".state") for path in self._folder.glob("*.state")]
+        return sorted(names + [DEFAULT_WORKSPACE] * self._path.exists())
+
+    def remove(self, workspace: str) -> None:
+        path = self._of(workspace)
+        with _told_of(path), hold(_lock_of(path), "workspace delete", 0.0):
+            path.unlink(missing_ok=True)
+
+    @property
+    def _folder(self) -> Path:
+        return self._path.with_name(self._path.name + ".d")
+
+    def _of(self, workspace: str) -> Path:
+        return self._path if workspace == DEFAULT_WORKSPACE else self._folder / f"{workspace}.state"
 
 
 class SqliteStore:
     """See the module and `planner.state.store.StateStore`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cipher: Cipher) -> None:
         self._path = path
+        self._cipher = cipher
         self._locked = False
         self._writer: sqlite3.Connection | None = None
 
@@ -81,33 +119,31 @@ class SqliteStore:
         with self._reading() as reader:
             if reader is None:
                 return Snapshot("", 0)
-            (meta,) = reader.execute("SELECT lineage, serial FROM meta").fetchall()
-            objects = reader.execute(
-                "SELECT address, provider, attributes, dependencies, revision, protected FROM object ORDER BY address"
-            ).fetchall()
-            outputs = reader.execute("SELECT name, value, sensitive FROM output ORDER BY name").fetchall()
-            intents = reader.execute(
-                "SELECT run.id, step, address, payload, job FROM intent JOIN run ON run.number = intent.run"
-                " ORDER BY run.number, step"
-            ).fetchall()
-            # Rows are decoded after the last one is fetched and the transaction over, so that a commit does not wait.
-            reader.execute("COMMIT")
-            return Snapshot(
-                lineage=meta[0],
-                serial=meta[1],
-                objects=_decode_objects(objects),
-                outputs={name: OutputValue(_decode(value), bool(sensitive)) for name, value, sensitive in outputs},
-                in_doubt=tuple(
-                    Intent(run, step, address, _decode(payload), job) for run, step, address, payload, job in intents
-                ),
-            )
+            return snapshot_of(self._decode, *_fetch(reader, rows.SNAPSHOT))
+
+    def document(self) -> StateDocument:
+        with self._reading() as reader:
+            if reader is None:
+                return StateDocument()
+            return document_of(self._decode, *_fetch(reader, rows.DOCUMENT))
 
     def runs(self) -> Sequence[Run]:
         with self._reading() as reader:
+            return () if reader is None else tuple(Run(*row) for row in reader.execute(rows.RUNS))
+
+    def outcomes(self, run: str) -> Sequence[Outcome]:
+        with self._reading() as reader:
             if reader is None:
                 return ()
-            rows = reader.execute("SELECT id, operation, started, who, finished, summary FROM run ORDER BY number")
-            return tuple(Run(*row) for row in rows)
+            found = reader.execute(f"SELECT * FROM ({rows.OUTCOMES}) WHERE id = ?", (run,))
+            return tuple(outcome_of(row) for row in found)
+
+    def origin(self, run: str) -> Origin | None:
+        with self._reading() as reader:
+            if reader is None:
+                return None
+            row = reader.execute(f"SELECT content FROM ({rows.ORIGINS}) WHERE id = ?", (run,)).fetchone()
+            return None if row is None else origin_of(row[0], self._decode)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
@@ -140,7 +176,7 @@ class SqliteStore:
 
     @contextmanager
     def lock(self, operation: str, timeout: float = 0.0) -> Iterator[None]:
-        with hold(self._path.with_name(self._path.name + ".lock"), operation, timeout):
+        with hold(_lock_of(self._path), operation, timeout):
             self._locked = True
             try:
                 yield
@@ -148,15 +184,12 @@ class SqliteStore:
                 self._locked = False
                 self.close()
 
-    def begin(self, run: Run, intents: Sequence[Intent]) -> str:
+    def begin(self, run: Run, intents: Sequence[Intent], origin: Origin | None = None) -> str:
         with self._writing() as (writer, _):
-            number = writer.execute(
-                "INSERT INTO run (id, operation, started, who, finished, summary) VALUES (?, ?, ?, ?, ?, ?)",
-                (run.id, run.operation, run.started, run.who, run.finished, run.summary),
-            ).lastrowid
+            number = self._insert_run(writer, run, origin)
             writer.executemany(
                 "INSERT INTO intent (run, step, address, payload) VALUES (?, ?, ?, ?)",
-                ((number, intent.step, intent.address, _encode(intent.payload)) for intent in intents),
+                ((number, intent.step, intent.address, self._encode(intent.payload)) for intent in intents),
             )
             (lineage,) = writer.execute("SELECT lineage FROM meta").fetchone()
             return str(lineage)
@@ -169,8 +202,8 @@ class SqliteStore:
         with self._writing() as (writer, serial):
             numbers = {run: _number(writer, run) for run in {outcome.run for outcome in outcomes}}
             writer.executemany(
-                "REPLACE INTO outcome (run, step, address, status, error) VALUES (?, ?, ?, ?, ?)",
-                [(numbers[o.run], o.step, str(o.address), o.status, o.error) for o in outcomes],
+                "REPLACE INTO outcome (run, step, address, status, error, verb) VALUES (?, ?, ?, ?, ?, ?)",
+                [(numbers[o.run], o.step, str(o.address), o.status, o.error, o.verb) for o in outcomes],
             )
             writer.executemany(
                 "DELETE FROM intent WHERE run = ? AND step = ?",
@@ -184,11 +217,7 @@ class SqliteStore:
                 "DELETE FROM object WHERE address = ?",
                 [(str(address),) for address, object in changed.items() if object is None],
             )
-            writer.executemany(
-                "REPLACE INTO object (address, provider, attributes, dependencies, revision, protected)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                [_row(object, serial) for object in changed.values() if object is not None],
-            )
+            self._put_objects(writer, [(object, serial) for object in changed.values() if object is not None])
 
     def finish(self, run: Run, outputs: Mapping[str, OutputValue] | None) -> None:
         with self._writing() as (writer, _):
@@ -198,14 +227,67 @@ class SqliteStore:
             )
             writer.execute("DELETE FROM intent WHERE run = ? AND begun = 0", (number,))
             if outputs is not None:
-                writer.execute("DELETE FROM output")
-                writer.executemany(
-                    "INSERT INTO output (name, value, sensitive) VALUES (?, ?, ?)",
-                    [
-                        (name, _encode(None if output.sensitive else output.value), output.sensitive)
-                        for name, output in sorted(outputs.items())
-                    ],
-                )
+                self._put_outputs(writer, outputs)
+
+    def replace(self, document: StateDocument) -> None:
+        with self._writing() as (writer, _):
+            for table in ("object", "output", "intent", "outcome", "run", "origin"):
+                writer.execute(f"DELETE FROM {table}")
+            writer.execute("UPDATE meta SET lineage = ?, serial = ?", (document.lineage, document.serial))
+            self._put_objects(writer, [(object, object.revision) for object in document.objects.values()])
+            self._put_outputs(writer, document.outputs)
+            numbers = {
+                run.id: self._insert_run(writer, run, document.origins.get(run.id)) for run in document.runs.values()
+            }
+            writer.executemany(
+                "INSERT INTO intent (run, step, address, payload, job, begun) VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (numbers[i.run], i.step, i.address, self._encode(i.payload), i.job, key in document.begun)
+                    for key, i in document.intents.items()
+                ],
+            )
+            writer.executemany(
+                "INSERT INTO outcome (run, step, address, status, error, verb) VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (numbers[o.run], o.step, str(o.address), o.status, o.error, o.verb)
+                    for o in document.outcomes.values()
+                ],
+            )
+
+    def _insert_run(self, writer: sqlite3.Connection, run: Run, origin: Origin | None) -> int | None:
+        """The run's number."""
+        digest = None
+        if origin is not None:
+            digest, content = origin_row(origin, self._encode)
+            writer.execute("INSERT OR IGNORE INTO origin (digest, content) VALUES (?, ?)", (digest, content))
+        return writer.execute(
+            "INSERT INTO run (id, operation, started, who, finished, summary, origin) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (run.id, run.operation, run.started, run.who, run.finished, run.summary, digest),
+        ).lastrowid
+
+    def _put_objects(self, writer: sqlite3.Connection, objects: Sequence[tuple[RecordedObject, int]]) -> None:
+        """Objects with their revisions."""
+        writer.executemany(
+            "REPLACE INTO object (address, provider, attributes, dependencies, revision, protected)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [object_row(object, revision, self._encode) for object, revision in objects],
+        )
+
+    def _put_outputs(self, writer: sqlite3.Connection, outputs: Mapping[str, OutputValue]) -> None:
+        writer.execute("DELETE FROM output")
+        writer.executemany(
+            "INSERT INTO output (name, value, sensitive) VALUES (?, ?, ?)",
+            [
+                (name, self._encode(None if output.sensitive else output.value), output.sensitive)
+                for name, output in sorted(outputs.items())
+            ],
+        )
+
+    def _encode(self, value: Any) -> str:
+        return self._cipher.seal(text.encode(value))
+
+    def _decode(self, sealed: str) -> Any:
+        return text.decode(self._cipher.open(sealed))
 
     def close(self) -> None:
         if self._writer is not None:
@@ -344,52 +426,24 @@ def _number(connection: sqlite3.Connection, run: str) -> int:
     return int(row[0])
 
 
-def _row(object: RecordedObject, serial: int) -> tuple[object, ...]:
-    return (
-        str(object.address),
-        str(object.provider) if object.provider else None,
-        _encode(object.attributes),
-        _encode([str(address) for address in object.dependencies]),
-        serial,
-        object.protected,
-    )
+def _fetch(reader: sqlite3.Connection, queries: Sequence[str]) -> Sequence[rows.Rows]:
+    """All rows of each; the transaction is over then, so that no commit waits while they are decoded."""
+    fetched = [reader.execute(query).fetchall() for query in queries]
+    reader.execute("COMMIT")
+    return fetched
 
 
-def _decode_objects(rows: Sequence[tuple[Any, ...]]) -> dict[InstanceAddress, RecordedObject]:
-    # Thousands of volumes depend on the same few pools and offerings.
-    providers: dict[str | None, ProviderAddress | None] = {None: None}
-    dependencies: dict[str, tuple[InstanceAddress, ...]] = {}
-    objects = {}
-    for text, provider, attributes, depends, revision, protected in rows:
-        if provider not in providers:
-            providers[provider] = parse_provider(provider)
-        if depends not in dependencies:
-            dependencies[depends] = tuple(parse_instance(dependency) for dependency in json.loads(depends))
-        address = parse_instance(text)
-        objects[address] = RecordedObject(
-            address, providers[provider], _decode(attributes), dependencies[depends], revision, bool(protected)
-        )
-    return objects
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
 
 
-def _encode(value: Any) -> str:
-    """Canonical JSON: equal data gives equal text."""
-    try:
-        return _encode_fast(value)
-    except TypeError:  # a fraction: the language's numbers are exact, and `json` has no exact number but int
-        return codec.encode(codec.from_plain(value))
+def _open(arguments: Mapping[str, Any], directory: Path, cipher: Cipher) -> SqliteBackend:
+    return SqliteBackend((directory / arguments["path"]).resolve(), cipher)
 
 
-def _decode(text: str) -> Any:
-    return _with_tuples(json.loads(text, parse_float=parse_number))
-
-
-def _with_tuples(value: Any) -> Any:
-    """JSON knows lists only; plain data has tuples only. Changes `value`, which is fresh from the decoder."""
-    if type(value) is list:
-        return tuple([_with_tuples(item) for item in value])
-    if type(value) is dict:
-        for name, item in value.items():
-            if type(item) is list or type(item) is dict:
-                value[name] = _with_tuples(item)
-    return value
+BACKEND = BackendDefinition(
+    name="sqlite",
+    summary="One file beside the configuration, or wherever you like.",
+    arguments=(Argument("path", summary="The state's file.", default=DEFAULT_PATH),),
+    open=_open,
+)

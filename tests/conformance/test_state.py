@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from planner.state.conformance import DurableStateConformance, Opener, StateConformance
+from planner.state.conformance import BackendConformance, DurableStateConformance, Opener, StateConformance
 from planner.state.memory import MemoryStore
-from planner.state.sqlite import open_sqlite
+from planner.state.sqlite import BACKEND, open_sqlite
+from planner.state.store import NoCipher, StateBackend
 
 
 class TestMemory(StateConformance):
@@ -23,3 +24,9 @@ class TestSqlite(DurableStateConformance):
     @pytest.fixture
     def opener(self, tmp_path: Path) -> Opener:
         return partial(open_sqlite, tmp_path / "lunform.state")
+
+
+class TestSqliteWorkspaces(BackendConformance):
+    @pytest.fixture
+    def backend(self, tmp_path: Path) -> StateBackend:
+        return BACKEND.open({"path": "lunform.state"}, tmp_path, NoCipher())

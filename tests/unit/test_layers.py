@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
     ("errors", "diagnostics", "addresses", "units", "values", "dependency", "events", "version"),
     ("syntax",),
-    ("config", "resources", "state.model", "state.store", "steps.graph"),
+    ("config", "resources", "state.model", "state.text", "state.document", "state.store", "steps.graph"),
     ("sdk",),
     ("placement", "evaluation"),
     ("planning",),
