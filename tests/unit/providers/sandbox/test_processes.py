@@ -44,7 +44,9 @@ def make(name, intent):
 print("up", flush=True)
 input()
 with ThreadPoolExecutor(job["threads"]) as threads:
-    print(json.dumps([array.inspect().identity, list(threads.map(make, job["names"], job["intents"]))]))
+    volumes = list(threads.map(make, job["names"], job["intents"]))
+    # Only now: an array whose file is not made yet has no identity of its own.
+    print(json.dumps([array.inspect().identity, volumes]))
 """
 
 
