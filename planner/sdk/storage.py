@@ -91,8 +91,8 @@ class ArrayInfo:
     Attributes:
         identity: the same for the same array, whatever address it is reached by.
         product: name and version, for people.
-        supports: abilities: "resize", "chap", "acl", "update_qos", "qos_policy" (see `QosPolicies`), "image" (a volume
-            made from one), "undelete".
+        supports: abilities: "resize", "chap", "acl" (several endpoints at a volume, each let in by itself),
+            "update_qos", "qos_policy" (see `QosPolicies`), "image" (a volume made from one), "undelete".
     """
 
     identity: str

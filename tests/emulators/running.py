@@ -47,6 +47,40 @@ class Element:
         """The next call of `method` has a fault."""
         self.order(fault={"method": method, "effect": effect, **more})
 
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """The result of a method, as an administrator beside Lunform would call it."""
+        answer = requests.post(
+            f"{self.endpoint}/json-rpc/12.3",
+            json={"method": method, "params": parameters},
+            auth=(USER, PASSWORD),
+            verify=str(self.certificate),
+            timeout=30,
+        ).json()
+        assert "error" not in answer, answer["error"]
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def account(self, username: str) -> int:
+        """The number of an account, made when there is none."""
+        for account in self.call("ListAccounts")["accounts"]:
+            if account["username"] == username:
+                return int(account["accountID"])
+        return int(self.call("AddAccount", username=username)["accountID"])
+
+    def clear(self) -> None:
+        """An empty cluster: no volumes, groups, initiators and policies, no faults and no log."""
+        for volume in self.call("ListVolumes")["volumes"]:
+            if volume["status"] != "deleted":
+                self.call("DeleteVolume", volumeID=volume["volumeID"])
+            self.call("PurgeDeletedVolume", volumeID=volume["volumeID"])
+        for group in self.call("ListVolumeAccessGroups")["volumeAccessGroups"]:
+            self.call("DeleteVolumeAccessGroup", volumeAccessGroupID=group["volumeAccessGroupID"])
+        for policy in self.call("ListQoSPolicies")["qosPolicies"]:
+            self.call("DeleteQoSPolicy", qosPolicyID=policy["qosPolicyID"])
+        for account in self.call("ListAccounts")["accounts"]:
+            self.call("RemoveAccount", accountID=account["accountID"])
+        self.order(forget=True)
+
     def calls(self) -> dict[str, int]:
         """How often each method was called since the last `order(forget=True)`."""
         counted: dict[str, int] = self.order()["calls"]

@@ -1,0 +1,82 @@
+"""QoS policies: figures under a name, which change for all their volumes by one call. From API version 10 on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from planner.sdk import Conflict, Missing, Qos, Rejected
+from providers.solidfire.volumes import figures, qos_of
+from providers.solidfire.wire import Wire
+
+SINCE = 10
+"""Major version of the API that first has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    number: int
+    name: str
+    qos: Qos
+
+
+class Policies:
+    """
+    Names are not unique on a cluster: of several policies with one name the oldest counts, for everybody.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._making = threading.Lock()
+        self._known: dict[str, Policy] = {}
+
+    def all(self) -> Iterator[Policy]:
+        """By their numbers."""
+        rows = self._wire.read("ListQoSPolicies")["qosPolicies"]
+        yield from sorted(map(_policy, rows), key=lambda policy: policy.number)
+
+    def by_number(self) -> Mapping[int, Policy]:
+        return {policy.number: policy for policy in self.all()}
+
+    def hold(self, name: str, qos: Qos | None) -> int:
+        """
+        The number of a policy that has these figures; it is made when there is none of the name.
+
+        Raises:
+            Conflict: it has others, which are those of other volumes.
+        """
+        if qos is None:
+            raise Rejected("A policy has figures", f'A volume under QoS policy "{name}" cannot be without any.')
+        with self._making:
+            known = self._known.get(name)
+            if known is None or known.qos != qos:
+                known = self._find(name)
+            if known is None:
+                made = self._wire.change("CreateQoSPolicy", name=name, qos=figures(qos))
+                known = _policy(made["qosPolicy"])
+            self._known[name] = known
+        if known.qos != qos:
+            raise Conflict("The policy has other figures", f'QoS policy "{name}" has {known.qos}, not {qos}.')
+        return known.number
+
+    def update(self, name: str, qos: Qos) -> Policy:
+        """
+        Raises:
+            Missing: there is none of the name.
+        """
+        with self._making:
+            policy = self._find(name)
+            if policy is None:
+                raise Missing("The policy is gone", f'The cluster has no QoS policy "{name}".')
+            changed = self._wire.change("ModifyQoSPolicy", qosPolicyID=policy.number, qos=figures(qos))
+            self._known[name] = _policy(changed["qosPolicy"])
+            return self._known[name]
+
+    def _find(self, name: str) -> Policy | None:
+        return next((policy for policy in self.all() if policy.name == name), None)
+
+
+def _policy(row: Mapping[str, Any]) -> Policy:
+    return Policy(row["qosPolicyID"], row["name"], qos_of(row["qos"]))

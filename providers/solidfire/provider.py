@@ -1,0 +1,310 @@
+"""The storage protocol of `planner.sdk`, spoken to an Element cluster: see the package's docstring for what it does."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from planner.sdk import (
+    AccessPath,
+    ActualVolume,
+    ArrayInfo,
+    Conflict,
+    CreateVolume,
+    Credentials,
+    DeleteVolume,
+    Done,
+    Endpoint,
+    GrantAccess,
+    Missing,
+    PoolSpec,
+    PoolStatus,
+    Qos,
+    QosPolicy,
+    Rejected,
+    Reply,
+    ResizeVolume,
+    RevokeAccess,
+    UpdatePolicy,
+    UpdateQos,
+)
+from providers.solidfire import policies as policy_rules
+from providers.solidfire.accounts import Account, Accounts
+from providers.solidfire.cluster import MIB, Cluster
+from providers.solidfire.groups import Group, Groups
+from providers.solidfire.policies import Policies, Policy
+from providers.solidfire.settings import SolidFireSettings
+from providers.solidfire.volumes import LUN, Volume, Volumes, figures, marks
+from providers.solidfire.wire import ApiError, Wire
+
+ENFORCED = frozenset({"floor", "ceiling", "burst"})
+
+
+class SolidFireArray:
+    """A `planner.sdk.StorageProvider` and `planner.sdk.QosPolicies`."""
+
+    def __init__(self, settings: SolidFireSettings) -> None:
+        self._settings = settings
+        self._wire = Wire(settings)
+        self._cluster = Cluster(self._wire)
+        self._volumes = Volumes(self._wire)
+        self._policies = Policies(self._wire)
+        self._accounts = Accounts(self._wire)
+        self._groups = Groups(self._wire, settings.foreign_groups)
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._naming = threading.Lock()
+
+    # Reading
+
+    def inspect(self) -> ArrayInfo:
+        identity = self._cluster.identity()
+        optional = {"chap": self._settings.by_chap, "qos_policy": self._has_policies()}
+        return ArrayInfo(
+            identity=identity.uuid,
+            product=f"Element {identity.version} ({identity.name})",
+            supports=frozenset({"resize", "update_qos", "undelete"})
+            | {name for name, has in optional.items() if has}
+            | (frozenset() if self._settings.by_chap else {"acl"}),
+            limits=self._cluster.limits(),
+        )
+
+    def pool_status(self, pool: PoolSpec) -> PoolStatus:
+        room = self._cluster.room()
+        return PoolStatus(
+            capacity=room.provisionable,
+            used=room.provisioned,
+            capacity_iops=room.max_iops,
+            # A deleted volume keeps its bytes, but nobody reads or writes it.
+            floors=sum(volume.qos.min_iops for volume in self._volumes.all() if not volume.is_deleted),
+            enforces=ENFORCED,
+            identity=self._cluster.identity().uuid,
+        )
+
+    def list_volumes(self, pool: PoolSpec) -> Iterable[ActualVolume]:
+        there = [volume for volume in self._volumes.all() if not volume.is_deleted]
+        around = self._surroundings(there)
+        return [self._actual(volume, around) for volume in there]
+
+    def list_policies(self) -> Iterable[QosPolicy]:
+        named: dict[str, QosPolicy] = {}
+        for policy in self._policies.all():
+            named.setdefault(policy.name, QosPolicy(policy.name, policy.qos))
+        return list(named.values())
+
+    # Making and changing
+
+    def create_async(self, request: CreateVolume) -> Reply[ActualVolume]:
+        self._check(request.name, request.size, request.qos)
+        if request.source is not None:
+            raise Rejected("The array makes no volumes from images", f"It was asked for one with {request.source}.")
+        attributes = marks(request.owner, request.metadata)
+        with self._one_at_a_time(request.owner.intent):
+            for found in self._volumes.named(request.name):
+                if found.owner is not None and found.owner.intent == request.owner.intent:
+                    return Done(self._shown(found))
+                raise Conflict(
+                    "The name is taken",
+                    f'The cluster has a volume "{request.name}" ({found.number}), which is not this one. Give the'
+                    " volume another name, or import that one.",
+                )
+            policy = None if request.policy is None else self._policies.hold(request.policy, request.qos)
+            return Done(self._shown(self._create(request, policy, attributes)))
+
+    def _create(self, request: CreateVolume, policy: int | None, attributes: Mapping[str, Any]) -> Volume:
+        most = self._cluster.limit("volumesPerAccountCountMax")
+        for _ in range(2):
+            account = self._accounts.with_room(self._settings.account, most)
+            try:
+                return self._volumes.create(request.name, account, request.size, request.qos, policy, attributes)
+            except ApiError as error:
+                if error.name != "xExceededLimit" or "PerAccount" not in error.detail:
+                    raise
+                self._accounts.is_full(account)
+        raise Rejected("The accounts are full", "Others use them up at this moment. Apply again.")
+
+    def resize_async(self, request: ResizeVolume) -> Reply[ActualVolume]:
+        self._check(None, request.size, None)
+        return Done(self._shown(self._volumes.modify(self._number(request.volume), totalSize=request.size)))
+
+    def update_qos(self, request: UpdateQos) -> Reply[ActualVolume]:
+        self._check(None, None, request.qos)
+        number = self._number(request.volume)
+        if request.policy is not None:
+            self._volumes.get(number)  # so that no policy is made for a volume that is gone
+            policy = self._policies.hold(request.policy, request.qos)
+            changed = self._volumes.modify(number, qosPolicyID=policy, associateWithQoSPolicy=True)
+        elif request.qos is not None:
+            changed = self._volumes.modify(number, qos=figures(request.qos))
+        else:
+            raise Rejected("An Element volume has figures", "They can be changed, and not be taken away.")
+        return Done(self._shown(changed))
+
+    def update_policy(self, request: UpdatePolicy) -> Reply[QosPolicy]:
+        self._check(None, None, request.qos)
+        policy = self._policies.update(request.name, request.qos)
+        return Done(QosPolicy(policy.name, policy.qos))
+
+    def delete_async(self, request: DeleteVolume) -> Reply[None]:
+        number = self._number(request.volume)
+        found = self._volumes.find(number)
+        if found is None or (found.is_deleted and not request.purge):
+            raise Missing("The volume is gone", f"The cluster has no volume {number}, or it is deleted.")
+        if not found.is_deleted:
+            sessions = self._volumes.sessions(number)
+            if sessions:
+                raise Rejected(
+                    "The volume is in use",
+                    f"{', '.join(sessions)} {'is' if len(sessions) == 1 else 'are'} logged in to it. Detach it first.",
+                )
+            self._volumes.delete(number)
+        if request.purge:
+            self._volumes.purge(number)
+        return Done(None)
+
+    # Access
+
+    def grant_access(self, request: GrantAccess) -> Reply[AccessPath]:
+        number = self._number(request.volume)
+        volume = self._volumes.get(number)
+        if not self._settings.by_chap:
+            self._groups.admit(number, request.endpoint, request.pool.arguments.get("access_group"))
+            return Done(self._path(volume, None))
+        account = self._accounts.of_host(self._settings.account, request.endpoint)
+        if volume.account != account.number:
+            holder = self._accounts.all().get(volume.account)
+            if holder is not None and holder.endpoint is not None:
+                raise Rejected(
+                    "The volume is open to another host",
+                    f"By CHAP one host at a time reaches a volume, and {holder.endpoint} does. Use access ="
+                    ' "groups" in provider "solidfire" for volumes that hosts share.',
+                )
+            self._volumes.modify(number, accountID=account.number)
+        return Done(self._path(volume, account.username))
+
+    def revoke_access(self, request: RevokeAccess) -> Reply[None]:
+        number = self._number(request.volume)
+        volume = self._volumes.get(number)
+        if not self._settings.by_chap:
+            self._groups.dismiss(number, request.endpoint)
+            return Done(None)
+        holder = self._accounts.all().get(volume.account)
+        if holder is not None and holder.endpoint in _names(request.endpoint):
+            most = self._cluster.limit("volumesPerAccountCountMax")
+            self._volumes.modify(number, accountID=self._accounts.with_room(self._settings.account, most))
+        return Done(None)
+
+    def credentials(self, volume: str, path: AccessPath) -> Credentials | None:
+        self._number(volume)
+        return None if path.chap_username is None else self._accounts.credentials(path.chap_username)
+
+    def poll(self, job: str) -> Reply[Any]:
+        raise Missing("There is no such job", f"Nothing is being worked on under {job!r}.")
+
+    def close(self) -> None:
+        self._wire.close()
+
+    # Pieces
+
+    def _has_policies(self) -> bool:
+        return int(self._wire.version().partition(".")[0]) >= policy_rules.SINCE
+
+    def _number(self, volume: str) -> int:
+        """The number of a volume; ids are `cluster:number`, so that no other cluster's volume is taken for it."""
+        cluster, _, number = volume.rpartition(":")
+        if not number.isdecimal():
+            raise Missing("There is no such volume", f'"{volume}" is no id of a volume on an Element cluster.')
+        self._cluster.refuse_other(cluster, f"Volume {number}")
+        return int(number)
+
+    @contextmanager
+    def _one_at_a_time(self, intent: str) -> Iterator[None]:
+        """Equal requests of this process look and make one after the other: the cluster would make two volumes."""
+        with self._naming:
+            lock = self._locks[intent]
+        with lock:
+            yield
+        with self._naming:
+            self._locks.pop(intent, None)
+
+    def _check(self, name: str | None, size: int | None, qos: Qos | None) -> None:
+        """
+        Hold what is asked for against the limits that the cluster tells, since it does not say which one it refused.
+
+        Raises:
+            Rejected: with the figure.
+        """
+        limits = self._cluster.limits()
+        if name is not None and limits.name_length is not None and len(name) > limits.name_length:
+            raise Rejected("The name is too long", f'"{name}" has more than {limits.name_length} characters.')
+        if size is not None:
+            least, most = limits.min_size or 0, limits.max_size or size
+            if size % MIB or not least <= size <= most:
+                raise Rejected("The size is not allowed", f"{size} bytes are no whole MiB within {least} to {most}.")
+        if qos is None:
+            return
+        asked = {"min_iops": qos.min_iops, "max_iops": qos.max_iops, "burst_iops": qos.burst_iops}
+        for figure, span in (
+            ("min_iops", limits.min_iops),
+            ("max_iops", limits.max_iops),
+            ("burst_iops", limits.burst_iops),
+        ):
+            if span is not None and not span[0] <= asked[figure] <= span[1]:
+                raise Rejected(
+                    "The figures are out of range", f"{figure} = {asked[figure]} is not in {span[0]} to {span[1]}."
+                )
+        if not qos.min_iops <= qos.max_iops <= qos.burst_iops:
+            raise Rejected("The figures are in disorder", f"{asked} must grow from floor to ceiling to burst.")
+        if qos.max_bandwidth:
+            raise Rejected("The array holds no bandwidth", f"It was asked for {qos.max_bandwidth} bytes per second.")
+
+    def _shown(self, volume: Volume) -> ActualVolume:
+        return self._actual(volume, self._surroundings([volume]))
+
+    def _surroundings(self, volumes: Iterable[Volume]) -> _Surroundings:
+        """What volumes refer to by number, read as far as any of them does."""
+        listed = list(volumes)
+        return _Surroundings(
+            groups=self._groups.all() if any(volume.groups for volume in listed) else {},
+            policies=self._policies.by_number() if any(volume.policy for volume in listed) else {},
+            accounts=self._accounts.all() if self._settings.by_chap and listed else {},
+        )
+
+    def _actual(self, volume: Volume, around: _Surroundings) -> ActualVolume:
+        account = around.accounts.get(volume.account)
+        holder = account if account is not None and account.endpoint is not None else None
+        by_groups = {
+            name for group in volume.groups if group in around.groups for name in around.groups[group].initiators
+        }
+        policy = around.policies.get(volume.policy) if volume.policy is not None else None
+        return ActualVolume(
+            id=f"{self._cluster.identity().uuid}:{volume.number}",
+            name=volume.name,
+            size=volume.size,
+            qos=volume.qos,
+            iqn=volume.iqn,
+            portal=self._cluster.identity().portal,
+            lun=LUN,
+            owner=volume.owner,
+            grants=tuple(sorted(by_groups | ({holder.endpoint} if holder and holder.endpoint else set()))),
+            chap_username=holder.username if holder else None,
+            policy=policy.name if policy else None,
+        )
+
+    def _path(self, volume: Volume, chap_username: str | None) -> AccessPath:
+        return AccessPath(self._cluster.identity().portal, volume.iqn, LUN, chap_username)
+
+
+class _Surroundings:
+    """What a list of volumes refers to, by number."""
+
+    def __init__(
+        self, groups: Mapping[int, Group], policies: Mapping[int, Policy], accounts: Mapping[int, Account]
+    ) -> None:
+        self.groups, self.policies, self.accounts = groups, policies, accounts
+
+
+def _names(endpoint: Endpoint) -> tuple[str | None, ...]:
+    return endpoint.initiator, endpoint.address

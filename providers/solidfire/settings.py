@@ -1,0 +1,70 @@
+"""The settings of a `provider "solidfire"` block, read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from planner.sdk import Rejected, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SolidFireSettings:
+    """
+    Attributes:
+        endpoint: `https://host[:port]`, without a path.
+        verify: as `requests` takes it: whether to check the certificate, or by which file.
+        connect_timeout, timeout: seconds.
+        by_chap: hosts are let in by accounts, and not by access groups.
+    """
+
+    endpoint: str
+    username: str
+    password: str = field(repr=False)
+    api_version: str | None
+    verify: bool | str
+    connect_timeout: float
+    timeout: float
+    connections: int
+    by_chap: bool
+    account: str
+    foreign_groups: bool
+
+
+def read_settings(settings: Settings) -> SolidFireSettings:
+    """
+    Raises:
+        Rejected: an argument says what no cluster could mean.
+    """
+    ca_file = settings["ca_file"]
+    if ca_file is not None and not Path(ca_file).is_file():
+        raise Rejected("ca_file is not there", f'Provider "solidfire": there is no file {ca_file}.')
+    connections = int(settings["connections"])
+    if connections < 1:
+        raise Rejected("connections is too small", f'Provider "solidfire" needs one connection, and not {connections}.')
+    return SolidFireSettings(
+        endpoint=_endpoint(settings["endpoint"]),
+        username=settings["username"],
+        password=settings["password"],
+        api_version=settings["api_version"],
+        verify=settings["verify"] and (ca_file or True),
+        connect_timeout=float(settings["connect_timeout"]),
+        timeout=float(settings["timeout"]),
+        connections=connections,
+        by_chap=settings["access"] == "chap",
+        account=settings["account"],
+        foreign_groups=settings["foreign_groups"],
+    )
+
+
+def _endpoint(text: str) -> str:
+    """A host's name alone will do. A user and a password in it would show in messages."""
+    parts = urlsplit(text if "://" in text else f"https://{text}")
+    if parts.scheme != "https" or not parts.hostname or parts.path.strip("/") or parts.username or parts.query:
+        raise Rejected(
+            "endpoint is no cluster's address",
+            'Provider "solidfire": write it as "https://san-east.example.com"; user and password have arguments of'
+            " their own.",
+        )
+    return f"https://{parts.netloc}"

@@ -1,0 +1,192 @@
+"""Volumes: how they are read, made, changed and taken away, and how they carry whose they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from planner.sdk import Missing, Owner, Qos, Rejected
+from providers.solidfire.wire import ApiError, Wire
+
+PAGE = 2500
+"""Volumes in one answer: a cluster has 4,000 at most, so that two answers hold them all."""
+
+OWNER = "lunform"
+METADATA = "metadata"
+ATTRIBUTES_LENGTH = 999
+"""Bytes of the JSON of all attributes of an object: "less than 1000", says the API's guide."""
+
+LUN = 0
+"""Of the disk behind each volume's own iSCSI target."""
+
+_GONE = "xVolumeIDDoesNotExist"
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """
+    A volume as the cluster has it.
+
+    Attributes:
+        status: "active", "deleted", or "init" while a clone is being filled.
+        groups: ids of the access groups that it is in.
+        policy: id of the QoS policy that its figures come from.
+    """
+
+    number: int
+    name: str
+    account: int
+    size: int
+    qos: Qos
+    iqn: str
+    status: str
+    attributes: Mapping[str, Any]
+    groups: tuple[int, ...]
+    policy: int | None
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.status == "deleted"
+
+    @property
+    def owner(self) -> Owner | None:
+        marks = self.attributes.get(OWNER)
+        try:
+            return None if marks is None else Owner(marks["lineage"], marks["address"], marks["intent"])
+        except (KeyError, TypeError):
+            return None
+
+
+class Volumes:
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def all(self) -> Iterator[Volume]:
+        """All there are, deleted ones too, by their numbers."""
+        start = 1
+        while True:
+            rows = self._wire.read("ListVolumes", startVolumeID=start, limit=PAGE, includeVirtualVolumes=False)[
+                "volumes"
+            ]
+            yield from map(_volume, rows)
+            if len(rows) < PAGE:
+                return
+            start = rows[-1]["volumeID"] + 1
+
+    def get(self, number: int) -> Volume:
+        """
+        Raises:
+            Missing: there is none of that number, or it is deleted.
+        """
+        found = self.find(number)
+        if found is None or found.is_deleted:
+            raise _missing(number)
+        return found
+
+    def find(self, number: int) -> Volume | None:
+        """By its number, deleted or not. Asked by `volumeIDs`: by a start it could be the next one."""
+        for row in self._wire.read("ListVolumes", volumeIDs=[number])["volumes"]:
+            if row["volumeID"] == number:
+                return _volume(row)
+        return None
+
+    def named(self, name: str) -> Sequence[Volume]:
+        """All that are not deleted."""
+        rows = self._wire.read("ListVolumes", volumeName=name, includeVirtualVolumes=False)["volumes"]
+        return [volume for volume in map(_volume, rows) if volume.name == name and not volume.is_deleted]
+
+    def create(
+        self, name: str, account: int, size: int, qos: Qos | None, policy: int | None, attributes: Mapping[str, Any]
+    ) -> Volume:
+        made = self._wire.change(
+            "CreateVolume",
+            name=name,
+            accountID=account,
+            totalSize=size,
+            enable512e=True,
+            qos=None if policy is not None else figures(qos),
+            qosPolicyID=policy,
+            associateWithQoSPolicy=None if policy is None else True,
+            attributes=attributes,
+        )
+        # Old API versions answer the number alone.
+        return _volume(made["volume"]) if made.get("volume") else self.get(made["volumeID"])
+
+    def modify(self, number: int, **changes: Any) -> Volume:
+        """
+        Raises:
+            Missing: there is none of that number, or it is deleted.
+        """
+        try:
+            return _volume(self._wire.change("ModifyVolume", volumeID=number, **changes)["volume"])
+        except ApiError as error:
+            raise _missing(number) if error.name == _GONE else error from error
+
+    def delete(self, number: int) -> None:
+        try:
+            self._wire.change("DeleteVolume", volumeID=number)
+        except ApiError as error:
+            raise _missing(number) if error.name == _GONE else error from error
+
+    def purge(self, number: int) -> None:
+        """Of a deleted volume. Done when it is purged already."""
+        try:
+            self._wire.change("PurgeDeletedVolume", volumeID=number)
+        except ApiError as error:
+            if error.name != _GONE:
+                raise
+
+    def sessions(self, number: int) -> Sequence[str]:
+        """Names of the initiators that are logged in to a volume."""
+        rows = self._wire.read("ListISCSISessions")["sessions"]
+        return sorted({str(row["initiatorName"]) for row in rows if row["volumeID"] == number})
+
+
+def figures(qos: Qos | None) -> Mapping[str, int] | None:
+    """All three, always: what a cluster does with a part of them is not documented. None: the cluster's default."""
+    return None if qos is None else {"minIOPS": qos.min_iops, "maxIOPS": qos.max_iops, "burstIOPS": qos.burst_iops}
+
+
+def marks(owner: Owner, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """
+    The attributes of a volume.
+
+    Raises:
+        Rejected: they are longer than a cluster takes.
+    """
+    attributes: dict[str, Any] = {OWNER: {"lineage": owner.lineage, "address": owner.address, "intent": owner.intent}}
+    if metadata:
+        attributes[METADATA] = dict(metadata)
+    length = len(json.dumps(attributes, separators=(",", ":"), ensure_ascii=False).encode())
+    if length > ATTRIBUTES_LENGTH:
+        raise Rejected(
+            "The volume's metadata is too long",
+            f"{owner.address}: with the marks of Lunform it has {length} bytes as JSON, and a cluster keeps"
+            f" {ATTRIBUTES_LENGTH}. Shorten its metadata.",
+        )
+    return attributes
+
+
+def qos_of(row: Mapping[str, Any]) -> Qos:
+    return Qos(row["minIOPS"], row["maxIOPS"], row["burstIOPS"])
+
+
+def _volume(row: Mapping[str, Any]) -> Volume:
+    return Volume(
+        number=row["volumeID"],
+        name=row["name"],
+        account=row["accountID"],
+        size=row["totalSize"],
+        qos=qos_of(row["qos"]),
+        iqn=row["iqn"],
+        status=row["status"],
+        attributes=row.get("attributes") or {},
+        groups=tuple(row.get("volumeAccessGroups") or ()),
+        policy=row.get("qosPolicyID") or None,
+    )
+
+
+def _missing(number: int) -> Missing:
+    return Missing("The volume is gone", f"The cluster has no volume {number}, or it is deleted.")
