@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.rigs.fixtures"]
+pytest_plugins = ["tests.emulators.fixtures", "tests.rigs.fixtures"]
 
 # The suites that are shipped are no test files, but their assertions shall say as much when they fail.
 pytest.register_assert_rewrite("planner.sdk.conformance", "planner.state.conformance")

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from planner.sdk import Endpoint, PoolSpec, StorageProvider
+from planner.sdk import Endpoint, PoolSpec
 from planner.sdk.conformance import ArrayUnderTest, PolicyConformance, StorageConformance
-from providers.solidfire import PROVIDER
-from tests.emulators.running import PASSWORD, USER, Element, running_element
+from tests.emulators.running import Element, open_array
 
 GIB = 1 << 30
 ENDPOINTS = (
     Endpoint("kvm1", "10.0.0.11", "iqn.1993-08.org.debian:01:kvm1"),
     Endpoint("kvm2", "10.0.0.12", "iqn.1993-08.org.debian:01:kvm2"),
 )
-
-
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Element]:
-    with running_element(tmp_path_factory.mktemp("element")) as element:
-        yield element
-
-
-def open_array(element: Element, **settings: object) -> StorageProvider:
-    given = {argument.name: argument.default for argument in PROVIDER.settings} | settings
-    own = {"endpoint": element.endpoint, "username": USER, "password": PASSWORD, "ca_file": str(element.certificate)}
-    assert PROVIDER.open_storage is not None
-    return PROVIDER.open_storage(given | own)
 
 
 def under_test(element: Element, **settings: object) -> ArrayUnderTest:
@@ -46,13 +30,11 @@ def under_test(element: Element, **settings: object) -> ArrayUnderTest:
 
 class TestGroups(StorageConformance, PolicyConformance):
     @pytest.fixture
-    def array(self, running: Element) -> ArrayUnderTest:
-        running.clear()
-        return under_test(running)
+    def array(self, element: Element) -> ArrayUnderTest:
+        return under_test(element)
 
 
 class TestChap(StorageConformance):
     @pytest.fixture
-    def array(self, running: Element) -> ArrayUnderTest:
-        running.clear()
-        return under_test(running, access="chap")
+    def array(self, element: Element) -> ArrayUnderTest:
+        return under_test(element, access="chap")

@@ -12,6 +12,9 @@ from typing import Any
 
 import requests
 
+from planner.sdk import StorageProvider
+from providers.solidfire import PROVIDER
+
 ROOT = Path(__file__).resolve().parents[2]
 USER, PASSWORD = "admin", "element-password"
 
@@ -85,6 +88,14 @@ class Element:
         """How often each method was called since the last `order(forget=True)`."""
         counted: dict[str, int] = self.order()["calls"]
         return counted
+
+
+def open_array(element: Element, **settings: Any) -> StorageProvider:
+    """The Element provider, as a `provider "solidfire"` block with these settings opens it."""
+    own = {"endpoint": element.endpoint, "username": USER, "password": PASSWORD, "ca_file": str(element.certificate)}
+    left_out = {argument.name: argument.default for argument in PROVIDER.settings}
+    assert PROVIDER.open_storage is not None
+    return PROVIDER.open_storage(left_out | own | settings)
 
 
 @contextmanager

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests.emulators.running import PASSWORD, USER, Element, running_element
+from tests.emulators.running import PASSWORD, USER, Element
 
 # NetApp's client does not verify a cluster that is named by its address.
 pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
@@ -23,25 +23,19 @@ MIB = 1 << 20
 GB = 10**9
 
 
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Element]:
-    with running_element(tmp_path_factory.mktemp("element")) as element:
-        yield element
-
-
-@pytest.fixture
-def element(process: Element) -> Element:
-    process.order(forget=True)
-    return process
-
-
-@pytest.fixture(scope="module")
-def sdk(process: Element) -> Any:
+@pytest.fixture(scope="session")
+def client(element_process: Element) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("logging.basicConfig", lambda **_: None)  # it would write every secret to the terminal
         from solidfire.factory import ElementFactory
 
-    return ElementFactory.create("127.0.0.1", USER, PASSWORD, port=process.port, print_ascii_art=False)
+    return ElementFactory.create("127.0.0.1", USER, PASSWORD, port=element_process.port, print_ascii_art=False)
+
+
+@pytest.fixture
+def sdk(client: Any, element: Element) -> Any:
+    """NetApp's client of an empty cluster."""
+    return client
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.emulators.element import access, jobs, policies, reads, volumes
 from tests.emulators.element.cluster import Cluster
-from tests.emulators.element.export import TgtExport
+from tests.emulators.element.export import TgtExport, serve_portal
 from tests.emulators.element.server import Server
 
 NOUNS = (access, jobs, policies, reads, volumes)
@@ -53,10 +53,13 @@ def main() -> None:
     parser.add_argument("--password", default="element-password")
     parser.add_argument("--svip", default="127.0.0.1")
     parser.add_argument("--tgt-control", type=int, help="tgtd's control port: serve the volumes over iSCSI")
+    parser.add_argument("--tgt-portal", help="where that tgtd listens, as address:port")
     given = parser.parse_args()
     cluster = Cluster(svip=given.svip)
     if given.tgt_control is not None:
         cluster.on_change = TgtExport(cluster, given.tgt_control, given.folder)
+        address, _, port = given.tgt_portal.rpartition(":")
+        serve_portal(given.svip, (address, int(port)))
     server = Server(cluster, given.port, *make_certificate(given.folder), given.user, given.password)
     print(server.server_address[1], flush=True)
     server.serve_forever()

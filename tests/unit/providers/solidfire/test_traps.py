@@ -1,0 +1,383 @@
+"""
+Traps of the Element API that other clients have walked into: a test for each, named after what must not happen. The
+emulated cluster behaves as the API's documents say, and so do the faults.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from planner.sdk import (
+    ActualVolume,
+    Conflict,
+    CreateVolume,
+    DeleteVolume,
+    Done,
+    Endpoint,
+    GrantAccess,
+    Missing,
+    OutcomeUnknown,
+    Owner,
+    PoolSpec,
+    Qos,
+    QosPolicies,
+    Rejected,
+    ResizeVolume,
+    Retryable,
+    RevokeAccess,
+    StorageProvider,
+    Unreachable,
+    UpdatePolicy,
+    UpdateQos,
+)
+from tests.emulators.running import PASSWORD, Element, open_array
+
+GIB = 1 << 30
+POOL = PoolSpec("pool.san")
+KVM1 = Endpoint("kvm1", "10.0.0.11", "iqn.1993-08.org.debian:01:kvm1")
+KVM2 = Endpoint("kvm2", "10.0.0.12", "iqn.1993-08.org.debian:01:kvm2")
+FIGURES = Qos(500, 1000, 1500)
+
+
+@pytest.fixture
+def array(element: Element) -> StorageProvider:
+    return open_array(element)
+
+
+def request(name: str = "db", **more: Any) -> CreateVolume:
+    owner = Owner("lineage", f"volume.{name}", secrets.token_hex(8))
+    return replace(CreateVolume(POOL, name, GIB, FIGURES, owner), **more)
+
+
+def made(array: StorageProvider, name: str = "db", **more: Any) -> ActualVolume:
+    reply = array.create_async(request(name, **more))
+    assert isinstance(reply, Done)
+    return reply.value
+
+
+def number(volume: ActualVolume) -> int:
+    return int(volume.id.rpartition(":")[2])
+
+
+def there(element: Element) -> list[Mapping[str, Any]]:
+    volumes: list[Mapping[str, Any]] = element.call("ListVolumes")["volumes"]
+    return volumes
+
+
+def sent(element: Element, method: str) -> list[Mapping[str, Any]]:
+    """The parameters of all calls of a method."""
+    return [parameters for called, parameters in element.order()["log"] if called == method]
+
+
+# 1. Identity is the number, ownership is an attribute
+
+
+def test_a_volume_of_another_cluster_is_not_taken_for_this_ones(array: StorageProvider) -> None:
+    volume = made(array)
+    elsewhere = f"00000000-0000-0000-0000-000000000000:{number(volume)}"
+    with pytest.raises(Rejected, match="another cluster"):
+        array.delete_async(DeleteVolume(POOL, elsewhere))
+    assert [listed.id for listed in array.list_volumes(POOL)] == [volume.id]
+
+
+def test_attributes_do_not_outgrow_what_a_cluster_keeps(element: Element, array: StorageProvider) -> None:
+    with pytest.raises(Rejected, match="metadata"):
+        array.create_async(request(metadata={"note": "x" * 1000}))
+    assert there(element) == []
+
+
+# 2. Create: look, create, look again
+
+
+@pytest.mark.parametrize(("effect", "left"), [("lost", 1), ("reset", 0)])
+def test_a_lost_answer_to_a_create_makes_no_twin(
+    element: Element, array: StorageProvider, effect: str, left: int
+) -> None:
+    wanted = request()
+    element.fail("CreateVolume", effect)
+    with pytest.raises(OutcomeUnknown):
+        array.create_async(wanted)
+    assert len(there(element)) == left
+    reply = array.create_async(wanted)
+    assert isinstance(reply, Done)
+    assert reply.value.owner == wanted.owner
+    assert len(there(element)) == 1
+
+
+def test_a_foreign_volume_of_the_same_name_is_not_taken_and_not_doubled(
+    element: Element, array: StorageProvider
+) -> None:
+    element.call("CreateVolume", name="db", accountID=element.account("x"), totalSize=GIB, enable512e=True)
+    with pytest.raises(Conflict, match="name"):
+        array.create_async(request())
+    assert len(there(element)) == 1
+
+
+def test_a_lost_answer_to_a_group_makes_no_twin(element: Element, array: StorageProvider) -> None:
+    volume = made(array)
+    element.fail("CreateVolumeAccessGroup", "lost")
+    with pytest.raises(OutcomeUnknown):
+        array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    (group,) = element.call("ListVolumeAccessGroups")["volumeAccessGroups"]
+    assert (group["initiators"], group["volumes"]) == ([KVM1.initiator], [number(volume)])
+
+
+def test_a_lost_answer_to_a_policy_makes_no_twin(element: Element, array: StorageProvider) -> None:
+    element.fail("CreateQoSPolicy", "lost")
+    wanted = request(policy="media")
+    with pytest.raises(OutcomeUnknown):
+        array.create_async(wanted)
+    array.create_async(wanted)
+    (policy,) = element.call("ListQoSPolicies")["qosPolicies"]
+    assert len(policy["volumeIDs"]) == 1
+
+
+# 3. What may be repeated is said for each method
+
+
+def test_a_read_is_asked_again_and_a_change_is_not(element: Element, array: StorageProvider) -> None:
+    volume = made(array)
+    element.fail("ListVolumes", "reset", times=2)
+    assert [listed.id for listed in array.list_volumes(POOL)] == [volume.id]
+    element.fail("ModifyVolume", "reset")
+    with pytest.raises(OutcomeUnknown):
+        array.resize_async(ResizeVolume(POOL, volume.id, 2 * GIB))
+    assert len(sent(element, "ModifyVolume")) == 0
+
+
+def test_an_error_that_passes_is_tried_again(element: Element, array: StorageProvider) -> None:
+    element.fail("CreateVolume", "error", name="xDBVersionMismatch")
+    with pytest.raises(Retryable):
+        array.create_async(request())
+
+
+def test_what_is_so_already_is_no_error(element: Element, array: StorageProvider) -> None:
+    volume = made(array)
+    array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    element.fail("AddVolumesToVolumeAccessGroup", "error", name="xAlreadyInVolumeAccessGroup")
+    array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    element.fail("RemoveVolumesFromVolumeAccessGroup", "error", name="xNotInVolumeAccessGroup")
+    array.revoke_access(RevokeAccess(POOL, volume.id, KVM1))
+
+
+# 4. Fetch by volumeIDs, and page
+
+
+def test_the_next_volume_is_not_taken_for_a_missing_one(element: Element, array: StorageProvider) -> None:
+    gone, next_one = made(array, "gone"), made(array, "next")
+    array.delete_async(DeleteVolume(POOL, gone.id, purge=True))
+    for call in (
+        lambda: array.resize_async(ResizeVolume(POOL, gone.id, 2 * GIB)),
+        lambda: array.delete_async(DeleteVolume(POOL, gone.id)),
+        lambda: array.grant_access(GrantAccess(POOL, gone.id, KVM1)),
+    ):
+        with pytest.raises(Missing):
+            call()
+    assert list(array.list_volumes(POOL)) == [next_one]
+
+
+def test_pages_lose_and_double_no_volume(
+    element: Element, array: StorageProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("providers.solidfire.volumes.PAGE", 3)
+    names = [f"v{key}" for key in range(7)]
+    for name in names:
+        made(array, name)
+    array.delete_async(DeleteVolume(POOL, next(v.id for v in array.list_volumes(POOL) if v.name == "v3"), purge=True))
+    assert [volume.name for volume in array.list_volumes(POOL)] == [name for name in names if name != "v3"]
+
+
+# 7. QoS is three integers, always all sent
+
+
+def test_figures_are_never_sent_in_part(element: Element, array: StorageProvider) -> None:
+    volume = made(array)
+    array.update_qos(UpdateQos(POOL, volume.id, Qos(500, 2000, 1 << 12)))
+    made(array, "under", policy="media")
+    assert isinstance(array, QosPolicies)
+    array.update_policy(UpdatePolicy("media", Qos(600, 700, 800)))
+    methods = ("CreateVolume", "ModifyVolume", "CreateQoSPolicy", "ModifyQoSPolicy")
+    figures = [call["qos"] for method in methods for call in sent(element, method) if "qos" in call]
+    assert len(figures) == 4
+    assert all(sorted(qos) == ["burstIOPS", "maxIOPS", "minIOPS"] for qos in figures)
+
+
+def test_ranges_are_the_clusters_and_not_constants(element: Element) -> None:
+    before = element.call("GetLimits")["volumeMinIOPSMax"]
+    element.order(set={"limits": {"volumeMinIOPSMax": 400}})
+    try:
+        with pytest.raises(Rejected, match="out of range"):
+            open_array(element).create_async(request())
+    finally:
+        element.order(set={"limits": {"volumeMinIOPSMax": before}})
+    assert there(element) == []
+
+
+# 8. Admission by IOPS is ours
+
+
+def test_floors_of_foreign_volumes_count(element: Element, array: StorageProvider) -> None:
+    qos = {"minIOPS": 700, "maxIOPS": 800, "burstIOPS": 900}
+    account = element.account("x")
+    element.call("CreateVolume", name="theirs", accountID=account, totalSize=GIB, enable512e=True, qos=qos)
+    made(array)
+    assert array.pool_status(POOL).floors == 700 + FIGURES.min_iops
+
+
+# 9. Room is what the cluster would still provision
+
+
+def test_a_deleted_volume_keeps_its_room_until_it_is_purged(element: Element, array: StorageProvider) -> None:
+    before = array.pool_status(POOL).used
+    volume = made(array)
+    array.delete_async(DeleteVolume(POOL, volume.id))
+    assert array.pool_status(POOL).used == before + GIB
+    element.order(advance=8 * 3600 + 1)
+    assert array.pool_status(POOL).used == before
+
+
+def test_a_cluster_that_takes_no_volumes_has_no_room(element: Element, array: StorageProvider) -> None:
+    element.order(set={"fullness": "stage4Critical"})
+    try:
+        status = array.pool_status(POOL)
+    finally:
+        element.order(set={"fullness": "stage1Happy"})
+    assert status.capacity == status.used
+
+
+# 13. A grant is a wished membership
+
+
+def test_an_initiator_in_a_foreign_group_is_told_and_not_moved(element: Element, array: StorageProvider) -> None:
+    theirs = element.call("CreateVolumeAccessGroup", name="theirs", initiators=[KVM1.initiator])
+    volume = made(array)
+    with pytest.raises(Rejected, match="group of others"):
+        array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    (group,) = element.call("ListVolumeAccessGroups")["volumeAccessGroups"]
+    assert group == theirs["volumeAccessGroup"]
+
+
+def test_a_foreign_group_that_may_be_used_stays_theirs(element: Element) -> None:
+    account = element.account("x")
+    mine = element.call("CreateVolume", name="m", accountID=account, totalSize=GIB, enable512e=True)["volumeID"]
+    element.call("CreateVolumeAccessGroup", name="theirs", initiators=[KVM1.initiator], volumes=[mine])
+    array = open_array(element, foreign_groups=True)
+    volume = made(array)
+    array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    array.revoke_access(RevokeAccess(POOL, volume.id, KVM1))
+    (group,) = element.call("ListVolumeAccessGroups")["volumeAccessGroups"]
+    assert (group["initiators"], group["volumes"]) == ([KVM1.initiator], [mine])
+
+
+def test_lists_of_a_group_are_never_replaced(element: Element, array: StorageProvider) -> None:
+    first, second = made(array, "first"), made(array, "second")
+    for volume in (first, second):
+        for endpoint in (KVM1, KVM2):
+            array.grant_access(GrantAccess(POOL, volume.id, endpoint))
+            array.revoke_access(RevokeAccess(POOL, volume.id, endpoint))
+    assert "ModifyVolumeAccessGroup" not in element.calls()
+    assert element.call("ListVolumeAccessGroups")["volumeAccessGroups"] == []
+    assert element.call("ListInitiators")["initiators"] == []
+    assert all("deleteOrphanInitiators" in call for call in sent(element, "DeleteVolumeAccessGroup"))
+
+
+def test_an_initiator_that_was_there_before_stays(element: Element, array: StorageProvider) -> None:
+    element.call("CreateInitiators", initiators=[{"name": KVM1.initiator}])
+    volume = made(array)
+    array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    array.revoke_access(RevokeAccess(POOL, volume.id, KVM1))
+    (left,) = element.call("ListInitiators")["initiators"]
+    assert (left["initiatorName"], left["volumeAccessGroups"]) == (KVM1.initiator, [])
+
+
+def test_a_group_that_goes_meanwhile_is_made_again(element: Element, array: StorageProvider) -> None:
+    first, second = made(array, "first"), made(array, "second")
+    array.grant_access(GrantAccess(POOL, first.id, KVM1))
+    (group,) = element.call("ListVolumeAccessGroups")["volumeAccessGroups"]
+    element.call("DeleteVolumeAccessGroup", volumeAccessGroupID=group["volumeAccessGroupID"])
+    array.grant_access(GrantAccess(POOL, second.id, KVM1))
+    listed = {volume.id: volume.grants for volume in array.list_volumes(POOL)}
+    assert listed[second.id] == (KVM1.initiator,)
+
+
+# 15. Deletion is a declared policy
+
+
+def test_a_delete_can_be_undone_for_eight_hours_and_a_purge_cannot(element: Element, array: StorageProvider) -> None:
+    kept, purged = made(array, "kept"), made(array, "purged")
+    array.delete_async(DeleteVolume(POOL, kept.id))
+    array.delete_async(DeleteVolume(POOL, purged.id, purge=True))
+    assert [(row["name"], row["status"]) for row in there(element)] == [("kept", "deleted")]
+    array.delete_async(DeleteVolume(POOL, kept.id, purge=True))
+    assert there(element) == []
+
+
+def test_a_volume_in_use_is_not_deleted(element: Element, array: StorageProvider) -> None:
+    volume = made(array)
+    session = {"volumeID": number(volume), "initiatorName": KVM1.initiator}
+    element.order(set={"sessions": [session]})
+    with pytest.raises(Rejected, match="in use"):
+        array.delete_async(DeleteVolume(POOL, volume.id))
+    element.order(set={"sessions": []})
+    array.delete_async(DeleteVolume(POOL, volume.id))
+
+
+# 21. Secrets
+
+
+def test_a_password_is_in_no_message(element: Element) -> None:
+    array = open_array(element, password="wrong-password")
+    with pytest.raises(Rejected, match="let the user in") as caught:
+        array.inspect()
+    assert "wrong-password" not in f"{caught.value}{caught.value.detail}{array!r}{vars(array)}"
+
+
+def test_a_chap_secret_is_in_no_answer_but_its_own(element: Element) -> None:
+    array = open_array(element, access="chap")
+    volume = made(array)
+    reply = array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    assert isinstance(reply, Done)
+    credentials = array.credentials(volume.id, reply.value)
+    assert credentials is not None
+    shown = (reply, *array.list_volumes(POOL), credentials, vars(array))
+    assert not any(credentials.password in str(each) for each in shown)
+
+
+# The transport
+
+
+def test_a_cluster_that_is_not_there_is_unreachable(element: Element) -> None:
+    with pytest.raises(Unreachable, match="cannot be reached"):
+        open_array(element, endpoint="https://localhost:1", connect_timeout=2).inspect()
+
+
+def test_a_certificate_is_checked_unless_it_is_said_otherwise(
+    element: Element, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    with pytest.raises(Rejected, match="certificate"):
+        open_array(element, ca_file=None).inspect()
+
+
+def test_an_unknown_version_is_told(element: Element) -> None:
+    with pytest.raises(Rejected, match="API version"):
+        open_array(element, api_version="99.0").inspect()
+
+
+def test_the_newest_version_that_both_know_is_spoken(element: Element) -> None:
+    assert "12.3" in open_array(element).inspect().product
+    assert "qos_policy" not in open_array(element, api_version="9.0").inspect().supports
+
+
+@pytest.mark.parametrize("endpoint", ["http://san", "https://admin:secret@san", "https://san/json-rpc/8.0"])
+def test_an_endpoint_is_an_address_and_nothing_else(element: Element, endpoint: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        open_array(element, endpoint=endpoint)
+    assert PASSWORD not in caught.value.detail
+    assert "secret" not in caught.value.detail
