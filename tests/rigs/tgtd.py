@@ -121,14 +121,14 @@ def cut_daemons(pool: Path) -> None:
         subprocess.run(["umount", "--lazy", place], check=True)
 
 
-def log_in(portal: str, iqn: str, initiator: str, username: str = "", password: str = "") -> str:
+def log_in(portal: str, iqn: str, initiator: str, username: str = "", password: str = "", *, lun: int = 1) -> str:
     """
-    What libiscsi's own client sees of LUN 1: "" when it got in, or why it did not.
+    What libiscsi's own client sees of a LUN: "" when it got in, or why it did not.
 
     An initiator that has nothing to do with QEMU or the provider.
     """
     account = f"{username}%{password}@" if username else ""
-    argv = ["iscsi-readcapacity16", "-i", initiator, f"iscsi://{account}{portal}/{iqn}/1"]
+    argv = ["iscsi-readcapacity16", "-i", initiator, f"iscsi://{account}{portal}/{iqn}/{lun}"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
