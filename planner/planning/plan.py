@@ -26,6 +26,10 @@ class Action(Enum):
     NO_OP = "no-op"
 
 
+LEFT_OUT = "left_out"
+"""The reason of a no-op: the object is recorded, and the plan is not about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drift:
     """An attribute that was changed outside: what was recorded and what the provider reads back."""
@@ -132,7 +136,9 @@ class Plan:
         created: ISO 8601 in UTC.
         variables: values given from outside, plain data; sensitive ones are left out and read again at apply.
         changes: sorted by address; no-ops too.
+        outputs: those of a partial plan are only those that depend on nothing that is left out.
         reservations: for each pool that gets more than it has.
+        targets, excludes: addresses as given; where there are any, the plan is about a part only.
     """
 
     operation: str
@@ -145,6 +151,12 @@ class Plan:
     variables: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
     reservations: tuple[Reservation, ...] = ()
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        return bool(self.targets or self.excludes)
 
     def count(self, action: Action) -> int:
         return sum(change.action is action for change in self.changes)

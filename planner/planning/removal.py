@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from planner.addresses import InstanceAddress, ModulePath, ResourceAddress
@@ -22,7 +22,8 @@ class Removals:
     """
     Args:
         paths: the instances of each module.
-        destroy: everything goes.
+        destroy: everything goes, but for what is left out.
+        leaves: whether the plan leaves an object out.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class Removals:
         program: Program,
         paths: Mapping[StaticPath, tuple[ModulePath, ...]],
         destroy: bool,
+        leaves: Callable[[InstanceAddress], bool],
     ) -> None:
         self._objects = snapshot.objects
         self._currents = currents
         self._program = program
         self._paths = paths
         self._destroy = destroy
+        self._leaves = leaves
         self._released = [
             within(removed.source, path)
             for static, module in program.modules.items()
@@ -51,7 +54,7 @@ class Removals:
         kept = self._kept(declared, diagnostics)
         for object in self._objects.values():
             address = object.address
-            if address in declared or address in kept:
+            if address in declared or address in kept or self._leaves(address):
                 continue
             now = self._currents[address]
             released = self._is_released(object)
@@ -104,6 +107,7 @@ class Removals:
             for object in self._objects.values()
             if object.protected
             and object.address not in declared
+            and not self._leaves(object.address)
             and self._currents[object.address].attributes is not None
         ]
         for address in waiting:

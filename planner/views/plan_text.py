@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from planner.addresses import module_text
-from planner.planning.plan import Action, Change, OutputChange, Plan
+from planner.planning.plan import LEFT_OUT, Action, Change, OutputChange, Plan
 from planner.resources.catalog import OBJECT_TYPES
 from planner.resources.vm import VM, VOLUME_TYPES, block_address
 from planner.resources.volume import attach_blocks
@@ -75,8 +75,10 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True, explain: b
             if plan.operation == "destroy"
             else "No changes. Your storage matches the configuration."
         )
+        if plan.is_partial:
+            nothing = "No changes to what the plan is about."
         why = render_explanation(plan, style) if explain else ""
-        return "\n\n".join(filter(None, [settled, why, style.bold(nothing)])) + "\n"
+        return "\n\n".join(filter(None, [settled, why, style.bold(nothing), _partial(plan, style)])) + "\n"
     summary = render_summary(plan, style)
     sections = [
         summary,
@@ -87,6 +89,7 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True, explain: b
         render_explanation(plan, style) if explain else _refused_pools(changes, style),
         _outputs(plan, style),
         _data_loss(changes, style),
+        _partial(plan, style),
         summary,
     ]
     return "\n\n".join(filter(None, sections)) + "\n"
@@ -94,10 +97,13 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True, explain: b
 
 def _refresh(plan: Plan, style: Style) -> str:
     """A plan that changes the record alone."""
+    partial = _partial(plan, style)
     if plan.is_empty:
-        return style.bold("No changes. Everything that is recorded is there, as it is recorded.") + "\n"
+        what = "What the plan is about" if plan.is_partial else "Everything that is recorded"
+        nothing = style.bold(f"No changes. {what} is there, as it is recorded.")
+        return "\n\n".join(filter(None, [nothing, partial])) + "\n"
     begin, objects, means = refresh_sections(plan, style)
-    return "\n\n".join(filter(None, [begin, *objects, _outputs(plan, style), means])) + "\n"
+    return "\n\n".join(filter(None, [begin, *objects, _outputs(plan, style), partial, means])) + "\n"
 
 
 def _legend(changes: Sequence[Change], style: Style) -> str:
@@ -308,6 +314,18 @@ def _data_loss(changes: Sequence[Change], style: Style) -> str:
         rows.append((f"  {change.address}", before["size"], how, f"attached to {disks}" if disks else "not attached"))
     number = f"{len(lost)} volume{'s' if len(lost) > 1 else ''}"
     return "\n".join([style.error(f"DATA LOSS: {number} will be destroyed"), *table(rows)])
+
+
+def _partial(plan: Plan, style: Style) -> str:
+    """What a partial plan is about."""
+    if not plan.is_partial:
+        return ""
+    about = (
+        f"only {', '.join(plan.targets)}, and what it needs" if plan.targets else f"all but {', '.join(plan.excludes)}"
+    )
+    left = sum(change.reason == LEFT_OUT for change in plan.changes)
+    count = f" {left} recorded object{'s stay' if left > 1 else ' stays'} as {'they are' if left > 1 else 'it is'}."
+    return style.warning(f"Partial plan: {about}.") + (count if left else "")
 
 
 # -- text --

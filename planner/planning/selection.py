@@ -1,0 +1,229 @@
+"""
+What a plan is about, where it is not about everything: `-target` and `-exclude`.
+
+What is told apart is a *unit*: a volume with the one that it stepped aside for, or a vm with its root disk. A unit is
+in the plan only together with what it requires. What stays requires what it needs, which comes before it. What goes
+requires what needs it, which goes before it. What moves requires what refers to it, which is recorded anew with it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from planner.addresses import InstanceAddress, ModulePath, ResourceAddress, parse_instance
+from planner.dependency import DependencyGraph
+from planner.diagnostics import Diagnostics, did_you_mean
+from planner.evaluation.program import Node, Program
+from planner.evaluation.resource_graph import ResourceInstance
+from planner.planning.moves import Moves
+from planner.resources.catalog import OBJECT_TYPES
+from planner.resources.vm import block_address
+from planner.state.model import DEPOSED
+
+Addresses = tuple[InstanceAddress, ...]
+_Node = InstanceAddress | tuple[str, InstanceAddress]
+_Edges = Mapping[_Node, Collection[_Node]]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """
+    Attributes:
+        left: the units that are left as they are.
+        requires: what each unit is in the plan together with.
+    """
+
+    left: frozenset[InstanceAddress] = frozenset()
+    requires: _Edges = field(default_factory=dict)
+
+    def leaves(self, address: InstanceAddress) -> bool:
+        """Whether the plan leaves an object, declared or recorded, as it is."""
+        return bool(self.left) and unit_of(address) in self.left
+
+    def with_also(self, addresses: Iterable[InstanceAddress]) -> Selection:
+        """With these in the plan, too, and what they require."""
+        return replace(self, left=self.left - _reached(self.requires, addresses))
+
+
+def unit_of(address: InstanceAddress) -> InstanceAddress:
+    """The unit that an object belongs to, by its block's address."""
+    return block_address(replace(address, name=address.name.partition(DEPOSED)[0]))
+
+
+def select(
+    targets: Addresses,
+    excludes: Addresses,
+    stays: Mapping[InstanceAddress, Addresses],
+    moves: Moves,
+    program: Program,
+    diagnostics: Diagnostics,
+) -> Selection:
+    """
+    Errors for addresses that name nothing.
+
+    Args:
+        targets, excludes: as a user names them: objects, blocks, modules and their copies. One of both is empty; where
+            both are, everything is selected.
+        stays: all units that do not go, with what they need.
+        moves: with the recorded state.
+    """
+    if not targets and not excludes:
+        return Selection()
+    recorded = {unit_of(address): unit_of(address) for address in moves.snapshot.objects}
+    before = {unit_of(old): unit_of(new) for new, old in moves.previous.items()}
+    units = before | recorded | {address: address for address in stays}
+    named: dict[InstanceAddress, list[InstanceAddress]] = {unit_of(address): [] for address in (*targets, *excludes)}
+    for address, unit in units.items():
+        for name in _names(address):
+            if name in named:
+                named[name].append(unit)
+    for name, found in named.items():
+        if not found and not _is_declared(name, program):
+            flag = "-target" if targets else "-exclude"
+            refuse_unknown_address(flag, name, units, diagnostics)
+    seeds = [unit for found in named.values() for unit in found]
+    edges = _requirements(stays, moves, both_ways=bool(excludes))
+    if targets:
+        return Selection(frozenset(units.values()) - _reached(edges, seeds), edges)
+    backwards: dict[_Node, set[_Node]] = defaultdict(set)
+    for node, needed in edges.items():
+        for need in needed:
+            backwards[need].add(node)
+    return Selection(frozenset(_reached(backwards, seeds)), edges)
+
+
+def needs_of(instance: ResourceInstance) -> Addresses:
+    """What an instance refers to. Where the very copy is known, it stands for the reference to all of them."""
+    exact = {parse_instance(value) for value in _references(instance)}
+    resources = {address.resource for address in exact}
+    return (*exact, *(need for need in instance.dependencies if need.resource not in resources))
+
+
+def outputs_depending_on(units: Collection[InstanceAddress], program: Program) -> set[str]:
+    """The root module's outputs that refer to a block of one of these units, directly or not."""
+    graph: DependencyGraph[Node] = DependencyGraph()
+    for needing, needed in program.edges:
+        graph.add(needing, (needed,))
+    blocks = {Node(unit.type, unit.name, tuple(step.name for step in unit.module)) for unit in units}
+    for block in blocks:
+        graph.add(block)
+    return {node.name for node in graph.downstream(blocks) if node.kind == "output" and not node.module}
+
+
+def check_replacements(
+    replaces: Collection[InstanceAddress],
+    desired: Collection[InstanceAddress],
+    recorded: Collection[InstanceAddress],
+    selection: Selection,
+    diagnostics: Diagnostics,
+) -> None:
+    """Errors for what -replace names and cannot be made anew."""
+    for address in sorted(replaces):
+        block = block_address(address)
+        copies = [other for other in desired if other.resource == block.resource]
+        if block in desired and not OBJECT_TYPES[address.type].provisioned:
+            why = f"A {address.type} is only recorded: there is nothing to be made anew."
+        elif block in desired and selection.leaves(address):
+            why = "The plan leaves it out. Take -target or -exclude away, or have it take this in."
+        elif block in desired:
+            continue
+        elif address in recorded:
+            why = "It is not in the configuration any more, so it goes and nothing takes its place."
+        elif copies:
+            nearest = did_you_mean(str(block), map(str, copies)) or f" One of them is {copies[0]}."
+            why = f"{block.resource} has copies, and this is none of them.{nearest}"
+        else:
+            refuse_unknown_address("-replace", address, {*desired, *recorded}, diagnostics)
+            continue
+        diagnostics.error("Nothing to replace", f"-replace={address}: {why}", address=str(address))
+
+
+def refuse_unknown_address(
+    flag: str, name: InstanceAddress, known: Iterable[InstanceAddress], diagnostics: Diagnostics
+) -> None:
+    """An error for an address that names nothing, with the nearest that does."""
+    near = {str(other) for address in known for other in _names(address)}
+    hint = did_you_mean(str(name), near) or " lunform state list shows what is recorded."
+    diagnostics.error(
+        "Nothing of that address",
+        f"{flag}={name}: neither the configuration nor the state has anything of that address.{hint}",
+    )
+
+
+def _references(instance: ResourceInstance) -> Iterator[str]:
+    """The addresses that its arguments name, those of nested blocks too."""
+    given = [(argument, instance.attributes.get(argument.name)) for argument in instance.type.arguments]
+    for block in instance.type.blocks:
+        value = instance.attributes.get(block.type)
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Mapping):
+                given += [(argument, item.get(argument.name)) for argument in block.arguments]
+    return (value for argument, value in given if argument.reference is not None and isinstance(value, str))
+
+
+def _names(address: InstanceAddress) -> Iterator[InstanceAddress]:
+    """
+    All that names it: itself, its block, and the modules that it is in. A name without a key stands for all copies,
+    also of a module on the way.
+    """
+    paths: list[ModulePath] = [()]
+    for step in address.module:
+        paths = [(*path, own) for path in paths for own in dict.fromkeys((step, replace(step, key=None)))]
+        for path in paths:
+            yield InstanceAddress("module", path[-1].name, path[-1].key, path[:-1])
+    for path in paths:
+        for key in dict.fromkeys((address.key, None)):
+            yield replace(address, module=path, key=key)
+
+
+def _is_declared(name: InstanceAddress, program: Program) -> bool:
+    """There is such a block, if without copies just now."""
+    static = tuple(step.name for step in name.module)
+    if name.type == "module":
+        return name.key is None and (*static, name.name) in program.modules
+    return (
+        name.key is None and static in program.modules and (name.type, name.name) in program.modules[static].resources
+    )
+
+
+def _requirements(stays: Mapping[InstanceAddress, Addresses], moves: Moves, *, both_ways: bool) -> _Edges:
+    """
+    What each unit requires. What names a need is joined in a node of its own, so that N x M edges never arise.
+
+    Args:
+        both_ways: a unit requires also those of its needs that go: where these are left out, so is it.
+    """
+    needs = [(unit, need) for unit, wanted in stays.items() for need in wanted]
+    copies: dict[ResourceAddress, set[InstanceAddress]] = defaultdict(set)
+    for object in moves.snapshot.objects.values():
+        unit = unit_of(object.address)
+        copies[unit.resource].add(unit)
+        needs.extend((unit, unit_of(need)) for need in object.dependencies)
+    for unit in stays:
+        copies[unit.resource].add(unit)
+    moved = {unit_of(address) for address in moves.previous}
+    edges: dict[_Node, set[_Node]] = defaultdict(set)
+    for unit, need in needs:
+        edges[unit].add(("needed", need))
+        edges["needing", need].add(unit)
+    for need in {need for _, need in needs}:
+        for one in copies[need.resource] if need.key is None else (need,):
+            if one in stays or one in moved or both_ways:
+                edges["needed", need].add(one)
+            if one not in stays or one in moved:
+                edges[one].add(("needing", need))
+    return edges
+
+
+def _reached(edges: _Edges, seeds: Iterable[_Node]) -> set[InstanceAddress]:
+    """The units among the seeds and all that is reached from them."""
+    found: set[_Node] = set()
+    waiting = list(seeds)
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting.extend(edges.get(node, ()))
+    return {node for node in found if isinstance(node, InstanceAddress)}
