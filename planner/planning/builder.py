@@ -36,11 +36,12 @@ from planner.planning.reading import to_read
 from planner.planning.recording import outputs_as_found, recordings
 from planner.planning.refresh import Actual, refresh
 from planner.planning.removal import Removals, in_order
+from planner.planning.renames import Appearing, Vanishing, find_renames, refuse_renames
 from planner.planning.reservation import reservations
 from planner.planning.selection import Selection, check_replacements, needs_of, outputs_depending_on, select, unit_of
 from planner.planning.vms import check_offering, compare_vm, refuse_unknown, root_disk_of, with_name
 from planner.resources.catalog import OBJECT_TYPES, shown
-from planner.resources.vm import VM, VOLUME_TYPES, root_disk_address
+from planner.resources.vm import VM, VOLUME_TYPES, root_disk_address, vm_address
 from planner.resources.volume import VOLUME
 from planner.sdk.provider import Providers
 from planner.state.model import Attributes, OutputValue, Snapshot
@@ -204,6 +205,7 @@ class _Planning:
             self.selection.leaves,
         )
         self.changes.update((change.address, change) for change in removals.plan(instances.keys(), self.diagnostics))
+        self._refuse_renames(removals, instances)
         if self.diagnostics.has_errors:
             return None, self.diagnostics
         return self._finish(instances, outputs, variables), self.diagnostics
@@ -558,6 +560,24 @@ class _Planning:
             instance.resource.range,
             address=str(instance.address),
         )
+
+    def _refuse_renames(self, removals: Removals, instances: Mapping[InstanceAddress, ResourceInstance]) -> None:
+        appearing = [
+            Appearing(self.goals[change.address], change.after or {})
+            for change in self.changes.values()
+            if change.action is Action.CREATE and change.address in self.goals and not change.drift
+        ]
+        vanishing = [
+            Vanishing(object.address, self._now(object.address) or {}) for object in removals.vanished(instances.keys())
+        ]
+        refuse_renames(find_renames(vanishing, appearing, self._vm_name), instances.keys(), self.diagnostics)
+
+    def _vm_name(self, root_disk: InstanceAddress) -> str | None:
+        """The name of its vm, as it will be or as it is recorded."""
+        vm = vm_address(root_disk)
+        change = self.changes.get(vm)
+        attributes = self._now(vm) if change is None or change.after is None else change.after
+        return attributes["name"] if attributes else None
 
     def _with_root_disks(
         self, instances: Mapping[InstanceAddress, ResourceInstance]

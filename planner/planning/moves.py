@@ -165,16 +165,3 @@ def _rewritten(
         attributes=attributes,
         dependencies=tuple(sorted(targets.get(need, need) for need in object.dependencies)),
     )
-
-
-def covers(source: InstanceAddress, address: InstanceAddress) -> bool:
-    """Whether an address as written names `address`: itself, all its copies, or a module that it is in."""
-    if source.type == "module":
-        depth = len(source.module)
-        return (
-            len(address.module) > depth
-            and address.module[:depth] == source.module
-            and address.module[depth].name == source.name
-            and source.key in (None, address.module[depth].key)
-        )
-    return source.resource == address.resource and source.key in (None, address.key)

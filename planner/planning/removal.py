@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from planner.addresses import InstanceAddress, ModulePath, ResourceAddress
+from planner.addresses import InstanceAddress, ModulePath, ResourceAddress, names_of
 from planner.dependency import CycleError, DependencyGraph
 from planner.diagnostics import Diagnostics
 from planner.evaluation.program import Program, StaticPath
 from planner.planning.current import Current
-from planner.planning.moves import covers, within
+from planner.planning.moves import within
 from planner.planning.plan import Action, Change
 from planner.resources.catalog import OBJECT_TYPES
 from planner.resources.vm import VOLUME_TYPES, block_address
@@ -41,13 +41,12 @@ class Removals:
         self._paths = paths
         self._destroy = destroy
         self._leaves = leaves
-        self._released = [
-            within(removed.source, path)
+        self._removed = {
+            within(removed.source, path): removed.destroy
             for static, module in program.modules.items()
             for removed in module.removed
-            if not removed.destroy
             for path in paths.get(static, ())
-        ]
+        }
 
     def plan(self, declared: Collection[InstanceAddress], diagnostics: Diagnostics) -> Iterator[Change]:
         """A change for everything that goes. What is protected stays, with a warning."""
@@ -72,9 +71,22 @@ class Removals:
                 holds_data=OBJECT_TYPES[address.type].holds_data,
             )
 
+    def vanished(self, declared: Collection[InstanceAddress]) -> Iterator[RecordedObject]:
+        """Volumes that are not declared any more, and no `removed` block says so."""
+        for object in self._objects.values():
+            address = object.address
+            if address.type in VOLUME_TYPES and DEPOSED not in address.name and address not in declared:
+                is_there = self._currents[address].attributes is not None
+                if is_there and not self._leaves(address) and not self._said_of(object):
+                    yield object
+
+    def _said_of(self, object: RecordedObject) -> list[bool]:
+        """Of each `removed` block, of any module, that names it: whether it is destroyed."""
+        return [self._removed[name] for name in names_of(block_address(object.address)) if name in self._removed]
+
     def _is_released(self, object: RecordedObject) -> bool:
-        """A `removed` block, of any module, lets it go without destroying it."""
-        return not self._destroy and any(covers(source, block_address(object.address)) for source in self._released)
+        """A `removed` block lets it go without destroying it."""
+        return not self._destroy and not all(self._said_of(object))
 
     def _has_no_successor(self, object: RecordedObject) -> bool:
         """A volume that stepped aside for one that was never made: it is still the one that it was."""

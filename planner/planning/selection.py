@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from planner.addresses import InstanceAddress, ModulePath, ResourceAddress, parse_instance
+from planner.addresses import InstanceAddress, ResourceAddress, names_of, parse_instance
 from planner.dependency import DependencyGraph
 from planner.diagnostics import Diagnostics, did_you_mean
 from planner.evaluation.program import Node, Program
@@ -76,7 +76,7 @@ def select(
     units = before | recorded | {address: address for address in stays}
     named: dict[InstanceAddress, list[InstanceAddress]] = {unit_of(address): [] for address in (*targets, *excludes)}
     for address, unit in units.items():
-        for name in _names(address):
+        for name in names_of(address):
             if name in named:
                 named[name].append(unit)
     for name, found in named.items():
@@ -144,7 +144,7 @@ def refuse_unknown_address(
     flag: str, name: InstanceAddress, known: Iterable[InstanceAddress], diagnostics: Diagnostics
 ) -> None:
     """An error for an address that names nothing, with the nearest that does."""
-    near = {str(other) for address in known for other in _names(address)}
+    near = {str(other) for address in known for other in names_of(address)}
     hint = did_you_mean(str(name), near) or " lunform state list shows what is recorded."
     diagnostics.error(
         "Nothing of that address",
@@ -161,21 +161,6 @@ def _references(instance: ResourceInstance) -> Iterator[str]:
             if isinstance(item, Mapping):
                 given += [(argument, item.get(argument.name)) for argument in block.arguments]
     return (value for argument, value in given if argument.reference is not None and isinstance(value, str))
-
-
-def _names(address: InstanceAddress) -> Iterator[InstanceAddress]:
-    """
-    All that names it: itself, its block, and the modules that it is in. A name without a key stands for all copies,
-    also of a module on the way.
-    """
-    paths: list[ModulePath] = [()]
-    for step in address.module:
-        paths = [(*path, own) for path in paths for own in dict.fromkeys((step, replace(step, key=None)))]
-        for path in paths:
-            yield InstanceAddress("module", path[-1].name, path[-1].key, path[:-1])
-    for path in paths:
-        for key in dict.fromkeys((address.key, None)):
-            yield replace(address, module=path, key=key)
 
 
 def _is_declared(name: InstanceAddress, program: Program) -> bool:

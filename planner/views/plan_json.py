@@ -5,8 +5,8 @@ Ours besides: `placements`, `qos`, `reservations` and `steps`, and in a change `
 language has them, with `attach` blocks. Nothing sensitive is in it: such values are null, and marked in
 `before_sensitive` and `after_sensitive`.
 
-Of a partial plan `complete` is false, and `targets` or `excludes` say what it is about. What is recorded and left out is
-a no-op with the reason `left_out`.
+Of a partial plan `complete` is false, and `targets` or `excludes` say what it is about. What is recorded and left out
+is a no-op with the reason `left_out`.
 """
 
 from __future__ import annotations
