@@ -26,9 +26,7 @@ _NEAREST: tuple[Callable[[InstanceAddress], Hashable], ...] = (
     lambda address: address.module,
     lambda address: None,
 )
-"""
-What a pair has in common, the nearest first: all but the module; all but the key; all but the name; the module; nothing.
-"""
+"""What a pair has in common, the nearest first: all but the module, but the key, but the name; the module; nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,14 +84,13 @@ def select(
             flag = "-target" if targets else "-exclude"
             refuse_unknown_address(flag, name, units, diagnostics)
     seeds = [unit for found in named.values() for unit in found]
-    edges = _requirements(stays, moves, both_ways=bool(excludes))
+    needs, needing = _requirements(stays, moves, all_needs=bool(excludes))
     if targets:
+        edges = {node: {*needs.get(node, ()), *needing.get(node, ())} for node in {*needs, *needing}}
         return Selection(frozenset(units.values()) - _reached(edges, seeds), edges)
-    backwards: dict[_Node, set[_Node]] = defaultdict(set)
-    for node, needed in edges.items():
-        for need in needed:
-            backwards[need].add(node)
-    return Selection(frozenset(_reached(backwards, seeds)), edges)
+    left = _reached(_backwards(needs), seeds)
+    # What is needed by what stays where it is stays, too; but what else needs that does not have to.
+    return Selection(frozenset(_reached(_backwards(needing), left)))
 
 
 def needs_of(instance: ResourceInstance) -> Addresses:
@@ -173,33 +172,48 @@ def _is_declared(name: InstanceAddress, program: Program) -> bool:
     )
 
 
-def _requirements(stays: Mapping[InstanceAddress, Addresses], moves: Moves, *, both_ways: bool) -> _Edges:
+def _requirements(
+    stays: Mapping[InstanceAddress, Addresses], moves: Moves, *, all_needs: bool
+) -> tuple[_Edges, _Edges]:
     """
-    What each unit requires. What names a need is joined in a node of its own, so that N x M edges never arise.
+    What each unit requires because it needs that, and because that needs it. What names a need is joined in a node of
+    its own, so that N x M edges never arise.
 
     Args:
-        both_ways: a unit requires also those of its needs that go: where these are left out, so is it.
+        all_needs: with needs that go: where these are left out by name, so is what needs them.
     """
-    needs = [(unit, need) for unit, wanted in stays.items() for need in wanted]
+    wanted = [(unit, need) for unit, named in stays.items() for need in named]
     copies: dict[ResourceAddress, set[InstanceAddress]] = defaultdict(set)
     for object in moves.snapshot.objects.values():
         unit = unit_of(object.address)
         copies[unit.resource].add(unit)
-        needs.extend((unit, unit_of(need)) for need in object.dependencies)
+        wanted.extend((unit, unit_of(need)) for need in object.dependencies)
     for unit in stays:
         copies[unit.resource].add(unit)
     moved = {unit_of(address) for address in moves.previous}
-    edges: dict[_Node, set[_Node]] = defaultdict(set)
-    for unit, need in needs:
-        edges[unit].add(("needed", need))
-        edges["needing", need].add(unit)
-    for need in {need for _, need in needs}:
+    needs: dict[_Node, set[_Node]] = defaultdict(set)
+    needing: dict[_Node, set[_Node]] = defaultdict(set)
+    for unit, need in wanted:
+        needs[unit].add(("needed", need))
+        needing["needing", need].add(unit)
+    for need in {need for _, need in wanted}:
         for one in copies[need.resource] if need.key is None else (need,):
-            if one in stays or one in moved or both_ways:
-                edges["needed", need].add(one)
-            if one not in stays or one in moved:
-                edges[one].add(("needing", need))
-    return edges
+            if one in stays or one in moved or all_needs:
+                needs["needed", need].add(one)
+            if one not in stays:
+                needing[one].add(("needing", need))
+            if one in moved:
+                needs[one].add(("needing", need))
+                needs["needing", need] = needing["needing", need]
+    return needs, needing
+
+
+def _backwards(edges: _Edges) -> _Edges:
+    backwards: dict[_Node, set[_Node]] = defaultdict(set)
+    for node, others in edges.items():
+        for other in others:
+            backwards[other].add(node)
+    return backwards
 
 
 def _reached(edges: _Edges, seeds: Iterable[_Node]) -> set[InstanceAddress]:
