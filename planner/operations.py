@@ -315,6 +315,11 @@ def apply(
         elif applied.complete and project.evaluator.program.has_aftermath:
             outputs, unmet = _aftermath(project, plan, snapshot, result.objects, providers, observer)
             applied = replace(applied, outputs=outputs, diagnostics=Diagnostics([*mistakes, *unmet]))
+        if plan.is_partial:
+            applied.diagnostics.warning(
+                "Applied in part",
+                "The plan was made with -target or -exclude. Plan without them to see what else is to be done.",
+            )
         summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
         store.finish(replace(run, finished=_now(), summary=summary), applied.outputs)
         return applied

@@ -36,12 +36,12 @@ from planner.planning.reading import to_read
 from planner.planning.recording import outputs_as_found, recordings
 from planner.planning.refresh import Actual, refresh
 from planner.planning.removal import Removals, in_order
-from planner.planning.renames import Appearing, Vanishing, find_renames, refuse_renames
+from planner.planning.renames import Vanishing, find_renames, refuse_renames
 from planner.planning.reservation import reservations
 from planner.planning.selection import Selection, check_replacements, needs_of, outputs_depending_on, select, unit_of
 from planner.planning.vms import check_offering, compare_vm, refuse_unknown, root_disk_of, with_name
 from planner.resources.catalog import OBJECT_TYPES, shown
-from planner.resources.vm import VM, VOLUME_TYPES, root_disk_address, vm_address
+from planner.resources.vm import VM, VOLUME_TYPES, root_disk_address
 from planner.resources.volume import VOLUME
 from planner.sdk.provider import Providers
 from planner.state.model import Attributes, OutputValue, Snapshot
@@ -196,16 +196,9 @@ class _Planning:
             outputs = self._outputs(second.graph)
         if self.diagnostics.has_errors:
             return None, self.diagnostics
-        removals = Removals(
-            self.snapshot,
-            self.currents,
-            self.evaluator.program,
-            self.paths,
-            self.request.destroy,
-            self.selection.leaves,
+        self.changes.update(
+            (change.address, change) for change in self._removals().plan(instances.keys(), self.diagnostics)
         )
-        self.changes.update((change.address, change) for change in removals.plan(instances.keys(), self.diagnostics))
-        self._refuse_renames(removals, instances)
         if self.diagnostics.has_errors:
             return None, self.diagnostics
         return self._finish(instances, outputs, variables), self.diagnostics
@@ -401,6 +394,10 @@ class _Planning:
                 goal = self._goal(instance, diagnostics)
                 if goal is not None:
                     self.goals[instance.address] = goal
+        vanished = self._removals().vanished({*desired.instances, *self.goals})
+        vanishing = [Vanishing(object.address, self._now(object.address) or {}) for object in vanished]
+        appearing = [goal for address, goal in self.goals.items() if address not in self.currents]
+        refuse_renames(find_renames(vanishing, appearing), desired.instances.keys(), diagnostics)
         pools = self._pools(desired)
         check_pools(pools, self.actual, diagnostics)
         if diagnostics.has_errors:
@@ -416,6 +413,16 @@ class _Planning:
         report(demands, self.placement, diagnostics)
         if not self.placement.unplaced:
             self.reservations = reservations(demands, self.placement, offered, self.pool_providers)
+
+    def _removals(self) -> Removals:
+        return Removals(
+            self.snapshot,
+            self.currents,
+            self.evaluator.program,
+            self.paths,
+            self.request.destroy,
+            self.selection.leaves,
+        )
 
     def _demand(self, goal: Goal) -> Demand:
         address = goal.instance.address
@@ -560,24 +567,6 @@ class _Planning:
             instance.resource.range,
             address=str(instance.address),
         )
-
-    def _refuse_renames(self, removals: Removals, instances: Mapping[InstanceAddress, ResourceInstance]) -> None:
-        appearing = [
-            Appearing(self.goals[change.address], change.after or {})
-            for change in self.changes.values()
-            if change.action is Action.CREATE and change.address in self.goals and not change.drift
-        ]
-        vanishing = [
-            Vanishing(object.address, self._now(object.address) or {}) for object in removals.vanished(instances.keys())
-        ]
-        refuse_renames(find_renames(vanishing, appearing, self._vm_name), instances.keys(), self.diagnostics)
-
-    def _vm_name(self, root_disk: InstanceAddress) -> str | None:
-        """The name of its vm, as it will be or as it is recorded."""
-        vm = vm_address(root_disk)
-        change = self.changes.get(vm)
-        attributes = self._now(vm) if change is None or change.after is None else change.after
-        return attributes["name"] if attributes else None
 
     def _with_root_disks(
         self, instances: Mapping[InstanceAddress, ResourceInstance]

@@ -12,10 +12,12 @@ from itertools import product
 
 from planner.addresses import InstanceAddress, ModulePath, module_text, names_of
 from planner.diagnostics import Diagnostics
+from planner.planning.figures import figure_attributes
 from planner.planning.goal import Goal
 from planner.resources.vm import ROOT_DISK, block_address
 from planner.resources.volume import LIMIT_NAMES, attach_blocks
 from planner.state.model import Attributes
+from planner.units import format_size
 
 _LISTED = 20
 
@@ -37,43 +39,34 @@ class Vanishing:
     attributes: Attributes
 
 
-@dataclass(frozen=True, slots=True)
-class Appearing:
-    """A volume that is declared and not recorded: its goal, and its attributes as planned."""
-
-    goal: Goal
-    attributes: Attributes
-
-    @property
-    def address(self) -> InstanceAddress:
-        return self.goal.instance.address
-
-
-Pair = tuple[Vanishing, Appearing]
+Pair = tuple[Vanishing, Goal]
 _Rule = tuple[InstanceAddress, InstanceAddress]
 """`from` and `to` of a moved block."""
 
 
-def find_renames(
-    vanishing: Iterable[Vanishing], appearing: Iterable[Appearing], vm_names: Callable[[InstanceAddress], str | None]
-) -> list[Pair]:
+def find_renames(vanishing: Iterable[Vanishing], appearing: Iterable[Goal]) -> list[Pair]:
     """
-    Each appearing volume with the vanishing one that it seems to be, sorted by the old address. Equal input gives equal
-    pairs; each volume is in one pair at most.
+    Each volume that is declared and not recorded with the vanishing one that it seems to be, sorted by the old address.
+    Equal input gives equal pairs; each volume is in one pair at most.
 
-    Equal are those of the same size, figures, offering, zone, image, and VMs; and where the new one is pinned to a pool
-    or named, those that are there and have that name. What is referred to within the same module counts as the same.
-
-    Args:
-        vm_names: the name of the vm, recorded or planned, that a root disk is of.
+    Equal are those of the same size, figures, offering, zone, image, hosts and VMs; and where the new one is pinned to
+    a pool or named, those that are there and have that name. What is referred to within the same module counts as the
+    same.
     """
     old = sorted(vanishing, key=lambda volume: volume.address.order)
-    new = sorted(appearing, key=lambda volume: volume.address.order)
-    pairs = _pair([v for v in old if _is_root(v)], [a for a in new if _is_root(a)], {})
+    new = sorted(appearing, key=lambda goal: goal.instance.address.order)
+    roots = [volume for volume in old if volume.address.type == ROOT_DISK.name]
+    new_roots = [goal for goal in new if goal.instance.address.type == ROOT_DISK.name]
+    pairs = _pair(roots, new_roots, {})
     # A volume follows its VM, though that is called otherwise now.
-    called = {now: was for v, a in pairs if (now := vm_names(a.address)) and (was := vm_names(v.address))}
-    pairs += _pair([v for v in old if not _is_root(v)], [a for a in new if not _is_root(a)], called)
-    return sorted(pairs, key=lambda pair: pair[0].address.order)
+    called = {
+        now["vm"]: was["vm"]
+        for disk, goal in pairs
+        for was, now in zip(disk.attributes["attachments"], goal.blocks, strict=False)
+    }
+    others = [volume for volume in old if volume.address.type != ROOT_DISK.name]
+    new_others = [goal for goal in new if goal.instance.address.type != ROOT_DISK.name]
+    return sorted(pairs + _pair(others, new_others, called), key=lambda pair: pair[0].address.order)
 
 
 def refuse_renames(pairs: Sequence[Pair], declared: Collection[InstanceAddress], diagnostics: Diagnostics) -> None:
@@ -86,11 +79,14 @@ def refuse_renames(pairs: Sequence[Pair], declared: Collection[InstanceAddress],
     """
     if not pairs:
         return
-    rules = _rules([(block_address(v.address), block_address(a.address)) for v, a in pairs], declared)
-    rows = [f"  {v.address} -> {a.address}, {v.attributes['size']} on {v.attributes['pool']}" for v, a in pairs]
+    rules = _rules([(block_address(old.address), block_address(new.instance.address)) for old, new in pairs], declared)
+    rows = [
+        f"  {old.address} -> {new.instance.address}, {old.attributes['size']} on {old.attributes['pool']}"
+        for old, new in pairs
+    ]
     more = [f"  and {len(rows) - _LISTED} more, of the same blocks"] if len(rows) > _LISTED else []
     one = len(pairs) == 1
-    first, *others = dict.fromkeys(a.goal.instance.resource.range for _, a in pairs)
+    first, *others = dict.fromkeys(new.instance.resource.range for _, new in pairs)
     diagnostics.error(
         "Volume under another name",
         "\n".join(
@@ -117,56 +113,65 @@ def refuse_renames(pairs: Sequence[Pair], declared: Collection[InstanceAddress],
     )
 
 
-def _is_root(volume: Vanishing | Appearing) -> bool:
-    return volume.address.type == ROOT_DISK.name
+def _pair(vanishing: Sequence[Vanishing], appearing: Sequence[Goal], called: Mapping[str, str]) -> list[Pair]:
+    """
+    Pairs of equal volumes, the nearest first; one look at each volume for each nearness.
 
-
-def _pair(vanishing: Sequence[Vanishing], appearing: Sequence[Appearing], called: Mapping[str, str]) -> list[Pair]:
-    """Pairs of equal volumes, the nearest first; one look at each volume for each nearness."""
+    Args:
+        called: earlier names of VMs by those that they have now.
+    """
     pairs: list[Pair] = []
     taken: set[InstanceAddress] = set()
     for near in _NEAREST:
         free: dict[Hashable, list[Vanishing]] = defaultdict(list)
         for old in reversed(vanishing):
             if old.address not in taken:
-                kind = (near(old.address), _kind(old.address, old.attributes, {}))
+                kind = (near(old.address), _kind_of_vanishing(old))
                 pool, name = _within(old.attributes["pool"], old.address.module), old.attributes["name"]
                 for asked in product((None, pool), (None, name)):
                     free[kind, asked].append(old)
         for new in appearing:
-            if new.address in taken:
+            address, pin = new.instance.address, new.instance.attributes["pool"]
+            if address in taken:
                 continue
-            kind = (near(new.address), _kind(new.address, new.attributes, called))
-            pin = new.goal.instance.attributes["pool"]
-            asked = (_within(pin, new.address.module) if isinstance(pin, str) else None, new.goal.name)
+            kind = (near(address), _kind_of_goal(new, called))
+            asked = (_within(pin, address.module) if isinstance(pin, str) else None, new.name)
             fits = free.get((kind, asked), [])
             while fits and fits[-1].address in taken:
                 fits.pop()
             if fits:
                 pairs.append((fits[-1], new))
-                taken |= {fits.pop().address, new.address}
+                taken |= {fits.pop().address, address}
     return pairs
 
 
-def _kind(address: InstanceAddress, attributes: Attributes, called: Mapping[str, str]) -> Hashable:
-    """
-    What is the same for equal volumes.
+def _kind_of_vanishing(volume: Vanishing) -> Hashable:
+    """What is the same for equal volumes."""
+    attributes = volume.attributes
+    disks = [(block["host"], block["vm"]) for block in attach_blocks(attributes)]
+    return _kind(volume.address, attributes, attributes, disks)
 
-    Args:
-        called: earlier names of VMs by those that they have now.
-    """
+
+def _kind_of_goal(goal: Goal, called: Mapping[str, str]) -> Hashable:
+    figures = {"size": format_size(goal.size), **figure_attributes(goal.qos)}
+    disks = [(block["host"], called.get(block["vm"], block["vm"])) for block in goal.blocks]
+    return _kind(goal.instance.address, goal.instance.attributes, figures, disks)
+
+
+def _kind(
+    address: InstanceAddress, settled: Attributes, figures: Attributes, disks: Iterable[tuple[str, str | None]]
+) -> Hashable:
     module = address.module
-    disks: Iterable[tuple[str, str | None]] = ()
-    if address.type != ROOT_DISK.name:  # it goes where its vm goes
-        disks = ((_within(b["host"], module), called.get(b["vm"] or "", b["vm"])) for b in attach_blocks(attributes))
+    if address.type == ROOT_DISK.name:
+        disks = ()  # it goes where its vm goes
     return (
         address.type,
-        attributes["size"],
-        *(attributes.get(name) for name in LIMIT_NAMES),
-        _within(attributes["offering"], module),
-        attributes["zone"],
-        attributes.get("source"),
-        frozenset(disks),
+        figures["size"],
+        *(figures.get(name) for name in LIMIT_NAMES),
+        _within(settled["offering"], module),
+        settled["zone"],
+        settled.get("source"),
+        frozenset((_within(host, module), vm) for host, vm in disks),
     )
 
 

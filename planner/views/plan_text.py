@@ -36,6 +36,8 @@ from planner.views.style import Style
 from planner.views.values_text import Bare, difference, full, inline
 
 _WIDTH = 100
+_NAMED = 5
+"""Targets that are named; more are counted."""
 _SYMBOLS = {
     Action.CREATE: ("  +", "create"),
     Action.UPDATE: ("  ~", "update in place"),
@@ -320,12 +322,12 @@ def _partial(plan: Plan, style: Style) -> str:
     """What a partial plan is about."""
     if not plan.is_partial:
         return ""
-    about = (
-        f"only {', '.join(plan.targets)}, and what it needs" if plan.targets else f"all but {', '.join(plan.excludes)}"
-    )
+    flag, names = ("-target", plan.targets) if plan.targets else ("-exclude", plan.excludes)
+    about = " ".join(f"{flag}={name}" for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     left = sum(change.reason == LEFT_OUT for change in plan.changes)
-    count = f" {left} recorded object{'s stay' if left > 1 else ' stays'} as {'they are' if left > 1 else 'it is'}."
-    return style.warning(f"Partial plan: {about}.") + (count if left else "")
+    stays = {0: "", 1: " 1 recorded object stays as it is."}.get(left, f" {left} recorded objects stay as they are.")
+    return style.warning(f"Partial plan: {about}{more}.") + stays
 
 
 # -- text --
