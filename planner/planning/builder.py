@@ -10,7 +10,7 @@ Desired x recorded x actual -> plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,28 +23,30 @@ from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer
 from planner.placement.allocator import place
 from planner.placement.model import Demand, Placement
-from planner.planning.adoption import find_import, read_data
-from planner.planning.comparison import Verdict, compare_recorded, compare_volume
+from planner.planning.adoption import find_imports, read_data
+from planner.planning.comparison import Verdict, compare_recorded, compare_volume, refuse_replacement
 from planner.planning.current import Current, current
 from planner.planning.effect import takes_effect
 from planner.planning.goal import Goal, as_it_is, demand_of, goal_of
 from planner.planning.moves import Moves, apply_moves
-from planner.planning.placing import candidates, check_pools, held_by_pool, report
-from planner.planning.plan import LEFT_OUT, Action, Change, OutputChange, Plan, Reservation
+from planner.planning.needs import needs_as_declared, needs_as_planned
+from planner.planning.outputs import outputs_as_found, outputs_as_planned, outputs_destroyed, without_left_out
+from planner.planning.placing import candidates, check_pools, held_by_pool, is_without_pool, report
+from planner.planning.plan import Action, Change, OutputChange, Plan, Reservation
 from planner.planning.policies import Policies
 from planner.planning.reading import to_read
-from planner.planning.recording import outputs_as_found, recordings
+from planner.planning.recording import left_out, recordings
 from planner.planning.refresh import Actual, refresh
 from planner.planning.removal import Removals, in_order
 from planner.planning.renames import Vanishing, find_renames, refuse_renames
 from planner.planning.reservation import reservations
-from planner.planning.selection import Selection, check_replacements, needs_of, outputs_depending_on, select, unit_of
+from planner.planning.selection import Selection, check_replacements, select, unit_of
 from planner.planning.vms import check_offering, compare_vm, refuse_unknown, root_disk_of, with_name
-from planner.resources.catalog import OBJECT_TYPES, shown
-from planner.resources.vm import VM, VOLUME_TYPES, root_disk_address
+from planner.resources.catalog import shown
+from planner.resources.vm import VM, VOLUME_TYPES
 from planner.resources.volume import VOLUME
 from planner.sdk.provider import Providers
-from planner.state.model import Attributes, OutputValue, Snapshot
+from planner.state.model import Attributes, Snapshot
 from planner.steps.graph import StepGraph
 from planner.values.marks import UNKNOWN, Unknown
 
@@ -154,12 +156,11 @@ class _Planning:
             return None, self.diagnostics
         self.moves = apply_moves(self.snapshot, self.evaluator.program.modules, first.paths, self.diagnostics)
         if only:
-            self._select(Moves(self.snapshot, {}, frozenset()), {unit_of(a): () for a in self.snapshot.objects})
+            self._select(first.graph)
             return self._record_what_is_there(first.graph, open_providers(first.graph)), self.diagnostics
         self.snapshot, self.paths = self.moves.snapshot, first.paths
         desired = first.graph
-        stays = {} if self.request.destroy else {a: needs_of(instance) for a, instance in desired.instances.items()}
-        self._select(self.moves, stays)
+        self._select(desired)
         self._learn(desired.instances)
         if not self.diagnostics.has_errors:
             self._refresh(desired, open_providers(desired))
@@ -174,7 +175,8 @@ class _Planning:
                 self.diagnostics.extend(first.diagnostics)
             desired = first.graph
             self._learn(desired.instances)
-        self._find_imports(desired)
+        if not self.request.destroy:
+            self._adopt(desired)
         check_replacements(
             self.request.replaces, desired.instances, self.snapshot.objects, self.selection, self.diagnostics
         )
@@ -182,7 +184,8 @@ class _Planning:
             return None, self.diagnostics
         self.policies = Policies(self.snapshot, self.pool_providers, self.selection.leaves)
         if self.request.destroy:
-            outputs = self._outputs_destroyed()
+            program = self.evaluator.program
+            outputs: Mapping[str, OutputChange] = outputs_destroyed(self.snapshot, self.selection, program)
             variables = desired.variables
             instances: Mapping[InstanceAddress, ResourceInstance] = {}
         else:
@@ -193,7 +196,7 @@ class _Planning:
             second = self.evaluator.evaluate(self._plan_instance, before, holds=self._is_in_plan)
             self.diagnostics.extend(second.diagnostics)
             instances, variables = self._with_root_disks(second.graph.instances), second.graph.variables
-            outputs = self._outputs(second.graph)
+            outputs = self._told(outputs_as_planned(self.snapshot.outputs, second.graph))
         if self.diagnostics.has_errors:
             return None, self.diagnostics
         self.changes.update(
@@ -205,9 +208,19 @@ class _Planning:
 
     # -- what the plan is about --
 
-    def _select(self, moves: Moves, stays: Mapping[InstanceAddress, tuple[InstanceAddress, ...]]) -> None:
-        """Find what the plan is about; `stays` as in `select`."""
-        request, program = self.request, self.evaluator.program
+    def _select(self, desired: ResourceGraph) -> None:
+        """Find what the plan is about."""
+        request, moves = self.request, self.moves
+        if not request.is_partial:
+            return
+        stays: Mapping[InstanceAddress, tuple[InstanceAddress, ...]] = {}
+        if request.refresh_only:
+            # Nothing moves and nothing goes, whatever is declared.
+            moves = Moves(self.snapshot, {}, frozenset())
+            stays = {unit_of(address): () for address in self.snapshot.objects}
+        elif not request.destroy:
+            stays = {address: needs_as_declared(instance) for address, instance in desired.instances.items()}
+        program = self.evaluator.program
         self.selection = select(request.targets, request.excludes, stays, moves, program, self.diagnostics)
 
     def _is_in_plan(self, address: InstanceAddress) -> bool:
@@ -224,25 +237,13 @@ class _Planning:
         The pools that volumes may go to: those that the plan is about; and where a target is on none yet, all that are
         declared.
         """
-        is_new = bool(self.request.targets) and any(self._has_no_pool(instance) for instance in self._in_plan(desired))
+        recorded = self.snapshot.objects
+        takes_all = bool(self.request.targets) and any(is_without_pool(i, recorded) for i in self._in_plan(desired))
         return {
             str(address): instance
             for address, instance in desired.instances.items()
-            if address.type == "pool" and (is_new or self._is_in_plan(address))
+            if address.type == "pool" and (takes_all or self._is_in_plan(address))
         }
-
-    def _has_no_pool(self, instance: ResourceInstance) -> bool:
-        """It is a volume or vm for which a pool is to be chosen."""
-        address, attributes = instance.address, instance.attributes
-        if address.type == VM.name:
-            return root_disk_address(address) not in self.snapshot.objects and not (attributes["root_disk"] or {}).get(
-                "pool"
-            )
-        return (
-            address.type == VOLUME.name
-            and address not in self.snapshot.objects
-            and not isinstance(attributes["pool"], str)
-        )
 
     # -- what is known of each instance --
 
@@ -305,23 +306,13 @@ class _Planning:
         sources = [instance for instance in self._in_plan(desired) if instance.is_data]
         self.data = read_data(sources, self.actual, self.diagnostics)
 
-    def _find_imports(self, desired: ResourceGraph) -> None:
+    def _adopt(self, desired: ResourceGraph) -> None:
         """What `import` blocks take over becomes what the volumes are now."""
-        for item in self.evaluator.module.imports:
-            id = desired.imports.get(item.target)
-            if item.target in self.snapshot.objects or self.request.destroy or self.selection.leaves(item.target):
-                continue
-            if item.target not in desired.instances:
-                self.diagnostics.error(
-                    "Import of something undeclared",
-                    f"{item.target} is not declared. Write its block; the plan then shows what would change.",
-                    item.range,
-                )
-            elif isinstance(id, str):
-                found = find_import(id, self.actual, item.range, self.diagnostics)
-                if found is not None:
-                    self.currents[item.target] = Current(found)
-                    self.imports[item.target] = found["id"]
+        new = [item for item in self.evaluator.module.imports if item.target not in self.snapshot.objects]
+        asked = [item for item in new if self._is_in_plan(item.target)]
+        for address, found in find_imports(asked, desired, self.actual, self.diagnostics):
+            self.currents[address] = Current(found)
+            self.imports[address] = found["id"]
 
     # -- recording what is there --
 
@@ -359,7 +350,7 @@ class _Planning:
         return self._assemble(
             {object.address: object.dependencies for object in objects.values()},
             frozenset(object.address for object in objects.values() if object.protected),
-            self._without_left_out(outputs_as_found(self.snapshot.outputs, found.graph)),
+            self._told(outputs_as_found(self.snapshot.outputs, found.graph)),
             desired.variables,
         )
 
@@ -533,7 +524,7 @@ class _Planning:
         in_place = verdict.action is Action.UPDATE and address.type in VOLUME_TYPES
         held = instance.resource.lifecycle.prevent_destroy or (object is not None and object.protected)
         if verdict.action is Action.REPLACE and held:
-            self._refuse_replacement(instance, verdict)
+            refuse_replacement(instance, verdict, self.diagnostics)
         return Change(
             address=address,
             action=verdict.action,
@@ -554,45 +545,14 @@ class _Planning:
             takes_effect=takes_effect(found, verdict.after) if in_place else (),
         )
 
-    def _refuse_replacement(self, instance: ResourceInstance, verdict: Verdict) -> None:
-        why = {
-            "replace_by_request": "-replace asks for it",
-            "replace_by_triggers": "replace_triggered_by says so",
-            "replace_with_root_disk": "its root disk would be",
-        }.get(verdict.reason, f"{', '.join(verdict.paths)} cannot be changed in place")
-        self.diagnostics.error(
-            "Protected from destruction",
-            f"{instance.address} would be replaced, since {why}, and prevent_destroy holds it. To lift the protection,"
-            " apply the block with prevent_destroy = false first.",
-            instance.resource.range,
-            address=str(instance.address),
-        )
-
     def _with_root_disks(
         self, instances: Mapping[InstanceAddress, ResourceInstance]
     ) -> dict[InstanceAddress, ResourceInstance]:
         disks = {disk.address: disk for disk in self.root_disks.values()}
         return {**instances, **disks}
 
-    def _outputs(self, graph: ResourceGraph) -> dict[str, OutputChange]:
-        before = self.snapshot.outputs
-        after = {name: OutputValue(value.value, value.sensitive) for name, value in graph.outputs.items()}
-        return self._without_left_out(
-            {name: OutputChange(before.get(name), after.get(name)) for name in sorted({*before, *after})}
-        )
-
-    def _without_left_out(self, outputs: Mapping[str, OutputChange]) -> dict[str, OutputChange]:
-        """Those outputs that depend on nothing that the plan leaves out. The others stay as they are recorded."""
-        touched = outputs_depending_on(self.selection.left, self.evaluator.program)
-        return {name: output for name, output in outputs.items() if name not in touched}
-
-    def _outputs_destroyed(self) -> dict[str, OutputChange]:
-        gone = {name: OutputChange(value, None) for name, value in self.snapshot.outputs.items()}
-        if not self.selection.left:
-            return gone
-        units = {unit_of(address) for address in self.snapshot.objects} - self.selection.left
-        touched = outputs_depending_on(units, self.evaluator.program)
-        return {name: output for name, output in gone.items() if name in touched}
+    def _told(self, outputs: Mapping[str, OutputChange]) -> Mapping[str, OutputChange]:
+        return without_left_out(outputs, self.selection, self.evaluator.program)
 
     # -- the plan --
 
@@ -605,7 +565,7 @@ class _Planning:
         dependencies = {
             address: self.snapshot.objects[address].dependencies
             if change.after is None
-            else _dependencies(instances[address], change.after)
+            else needs_as_planned(instances[address], change.after)
             for address, change in self.changes.items()
         }
         protected = frozenset(a for a, i in instances.items() if i.resource.lifecycle.prevent_destroy and not i.is_data)
@@ -625,7 +585,8 @@ class _Planning:
                 "What it leaves out was neither read nor compared, and outputs that depend on that keep their values."
                 " Plan without -target and -exclude to see what else is to be done.",
             )
-        self.changes.update((change.address, change) for change in self._left_out())
+        previous = {} if self.request.refresh_only else self.moves.previous
+        self.changes.update((change.address, change) for change in left_out(self.snapshot, self.selection, previous))
         ordered = in_order(self.changes, dependencies)
         graph, made = self.build_steps(
             Changes(tuple(ordered), self.known, self.pool_providers, dependencies, protected)
@@ -648,37 +609,3 @@ class _Planning:
             targets=tuple(map(str, self.request.targets)),
             excludes=tuple(map(str, self.request.excludes)),
         )
-
-    def _left_out(self) -> Iterator[Change]:
-        """A no-op for all that is recorded and stays as it is, also under its old address."""
-        for address, object in self.snapshot.objects.items():
-            if self.selection.leaves(address):
-                yield Change(
-                    address=self.moves.previous.get(address, address),
-                    action=Action.NO_OP,
-                    before=object.attributes,
-                    after=object.attributes,
-                    provider=object.provider,
-                    reason=LEFT_OUT,
-                    revision=object.revision,
-                    holds_data=OBJECT_TYPES[address.type].holds_data,
-                )
-
-
-def _dependencies(instance: ResourceInstance, after: Attributes) -> tuple[InstanceAddress, ...]:
-    """
-    What must outlive an instance: what it refers to, and for a volume its pool and hosts, whoever chose them, and for a
-    vm its root disk.
-
-    Where the very copy is known, it stands for the reference to all of them.
-    """
-    if not instance.type.provisioned:
-        return instance.dependencies
-    named = {parse_instance(after["offering"])}
-    if instance.address.type == VM.name:
-        # Its root disk outlives it: it is taken from a vm that is gone, and not from under a running one.
-        named |= {parse_instance(after["host"]), root_disk_address(instance.address)}
-    else:
-        named |= {parse_instance(id) for id in (after["pool"], *after["access"])}
-    exact = {address.resource for address in named}
-    return tuple(sorted({*named, *(need for need in instance.dependencies if need.resource not in exact)}))

@@ -93,6 +93,22 @@ def compare_volume(
     return Verdict(Action.NO_OP if _same_volume(now, after) else Action.UPDATE, after)
 
 
+def refuse_replacement(instance: ResourceInstance, verdict: Verdict, diagnostics: Diagnostics) -> None:
+    """An error for what `prevent_destroy` holds."""
+    why = {
+        "replace_by_request": "-replace asks for it",
+        "replace_by_triggers": "replace_triggered_by says so",
+        "replace_with_root_disk": "its root disk would be",
+    }.get(verdict.reason, f"{', '.join(verdict.paths)} cannot be changed in place")
+    diagnostics.error(
+        "Protected from destruction",
+        f"{instance.address} would be replaced, since {why}, and prevent_destroy holds it. To lift the protection,"
+        " apply the block with prevent_destroy = false first.",
+        instance.resource.range,
+        address=str(instance.address),
+    )
+
+
 def _another_name(goal: Goal, now: Attributes, diagnostics: Diagnostics) -> str:
     """For a volume that is made while the one that it replaces is still there."""
     if goal.name is not None:

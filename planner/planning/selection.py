@@ -9,14 +9,12 @@ requires what needs it, which goes before it. What moves requires what refers to
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from planner.addresses import InstanceAddress, ResourceAddress, names_of, parse_instance
-from planner.dependency import DependencyGraph
+from planner.addresses import InstanceAddress, ResourceAddress, names_of
 from planner.diagnostics import Diagnostics, did_you_mean
-from planner.evaluation.program import Node, Program
-from planner.evaluation.resource_graph import ResourceInstance
+from planner.evaluation.program import Program
 from planner.planning.moves import Moves
 from planner.resources.catalog import OBJECT_TYPES
 from planner.resources.vm import block_address
@@ -49,7 +47,9 @@ class Selection:
 
 def unit_of(address: InstanceAddress) -> InstanceAddress:
     """The unit that an object belongs to, by its block's address."""
-    return block_address(replace(address, name=address.name.partition(DEPOSED)[0]))
+    if DEPOSED in address.name:
+        address = replace(address, name=address.name.partition(DEPOSED)[0])
+    return block_address(address)
 
 
 def select(
@@ -64,13 +64,10 @@ def select(
     Errors for addresses that name nothing.
 
     Args:
-        targets, excludes: as a user names them: objects, blocks, modules and their copies. One of both is empty; where
-            both are, everything is selected.
+        targets, excludes: as a user names them: objects, blocks, modules and their copies. One of both is empty.
         stays: all units that do not go, with what they need.
         moves: with the recorded state.
     """
-    if not targets and not excludes:
-        return Selection()
     recorded = {unit_of(address): unit_of(address) for address in moves.snapshot.objects}
     before = {unit_of(old): unit_of(new) for new, old in moves.previous.items()}
     units = before | recorded | {address: address for address in stays}
@@ -93,24 +90,6 @@ def select(
     return Selection(frozenset(_reached(_backwards(needing), left)))
 
 
-def needs_of(instance: ResourceInstance) -> Addresses:
-    """What an instance refers to. Where the very copy is known, it stands for the reference to all of them."""
-    exact = {parse_instance(value) for value in _references(instance)}
-    resources = {address.resource for address in exact}
-    return (*exact, *(need for need in instance.dependencies if need.resource not in resources))
-
-
-def outputs_depending_on(units: Collection[InstanceAddress], program: Program) -> set[str]:
-    """The root module's outputs that refer to a block of one of these units, directly or not."""
-    graph: DependencyGraph[Node] = DependencyGraph()
-    for needing, needed in program.edges:
-        graph.add(needing, (needed,))
-    blocks = {Node(unit.type, unit.name, tuple(step.name for step in unit.module)) for unit in units}
-    for block in blocks:
-        graph.add(block)
-    return {node.name for node in graph.downstream(blocks) if node.kind == "output" and not node.module}
-
-
 def check_replacements(
     replaces: Collection[InstanceAddress],
     desired: Collection[InstanceAddress],
@@ -121,8 +100,9 @@ def check_replacements(
     """Errors for what -replace names and cannot be made anew."""
     for address in sorted(replaces):
         block = block_address(address)
-        copies = [other for other in desired if other.resource == block.resource]
-        if block in desired and not OBJECT_TYPES[address.type].provisioned:
+        if address.type == "module":
+            why = "Only a single volume or vm can be made anew, and not a module."
+        elif block in desired and not OBJECT_TYPES[address.type].provisioned:
             why = f"A {address.type} is only recorded: there is nothing to be made anew."
         elif block in desired and selection.leaves(address):
             why = "The plan leaves it out. Take -target or -exclude away, or have it take this in."
@@ -130,7 +110,7 @@ def check_replacements(
             continue
         elif address in recorded:
             why = "It is not in the configuration any more, so it goes and nothing takes its place."
-        elif copies:
+        elif copies := [other for other in desired if other.resource == block.resource]:
             nearest = did_you_mean(str(block), map(str, copies)) or f" One of them is {copies[0]}."
             why = f"{block.resource} has copies, and this is none of them.{nearest}"
         else:
@@ -149,17 +129,6 @@ def refuse_unknown_address(
         "Nothing of that address",
         f"{flag}={name}: neither the configuration nor the state has anything of that address.{hint}",
     )
-
-
-def _references(instance: ResourceInstance) -> Iterator[str]:
-    """The addresses that its arguments name, those of nested blocks too."""
-    given = [(argument, instance.attributes.get(argument.name)) for argument in instance.type.arguments]
-    for block in instance.type.blocks:
-        value = instance.attributes.get(block.type)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, Mapping):
-                given += [(argument, item.get(argument.name)) for argument in block.arguments]
-    return (value for argument, value in given if argument.reference is not None and isinstance(value, str))
 
 
 def _is_declared(name: InstanceAddress, program: Program) -> bool:
