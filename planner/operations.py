@@ -29,9 +29,9 @@ from planner.evaluation.functions.signature import Function
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer, WaitingForLock, ignore
 from planner.planning.adoption import pools_of, read_data
-from planner.planning.builder import Changes, PlanRequest, build_plan
+from planner.planning.builder import PlanRequest, build_plan
 from planner.planning.capacity import Capacity, measure, pool_targets
-from planner.planning.plan import LEFT_OUT, Plan
+from planner.planning.plan import LEFT_OUT, Changes, Plan
 from planner.planning.refresh import refresh
 from planner.plugins import OpenProviders, open_store, provider_definition
 from planner.resources.catalog import shown

@@ -32,7 +32,7 @@ from planner.planning.moves import Moves, apply_moves
 from planner.planning.needs import needs_as_declared, needs_as_planned
 from planner.planning.outputs import outputs_as_found, outputs_as_planned, outputs_destroyed, without_left_out
 from planner.planning.placing import candidates, check_pools, held_by_pool, is_without_pool, report
-from planner.planning.plan import Action, Change, OutputChange, Plan, Reservation
+from planner.planning.plan import Action, Change, Changes, OutputChange, Plan, Reservation
 from planner.planning.policies import Policies
 from planner.planning.reading import to_read
 from planner.planning.recording import left_out, recordings
@@ -50,27 +50,7 @@ from planner.state.model import Attributes, Snapshot
 from planner.steps.graph import StepGraph
 from planner.values.marks import UNKNOWN, Unknown
 
-BuildSteps = Callable[["Changes"], tuple[StepGraph, Mapping[InstanceAddress, tuple[int, ...]]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """
-    What the step builder is given.
-
-    Attributes:
-        changes: in dependency order.
-        known: attributes of pools and hosts by address, desired before recorded.
-        providers: the provider of each of them.
-        dependencies: what each instance needs, desired or, for what goes, recorded.
-        protected: instances that `prevent_destroy` holds from now on.
-    """
-
-    changes: tuple[Change, ...]
-    known: Mapping[str, Attributes]
-    providers: Mapping[str, ProviderAddress]
-    dependencies: Mapping[InstanceAddress, tuple[InstanceAddress, ...]]
-    protected: frozenset[InstanceAddress] = frozenset()
+BuildSteps = Callable[[Changes], tuple[StepGraph, Mapping[InstanceAddress, tuple[int, ...]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +193,15 @@ class _Planning:
         request, moves = self.request, self.moves
         if not request.is_partial:
             return
-        stays: Mapping[InstanceAddress, tuple[InstanceAddress, ...]] = {}
+        stays = {
+            address: needs_as_declared(instance)
+            for address, instance in desired.instances.items()
+            if instance.is_data or request.operation == "apply"
+        }
         if request.refresh_only:
             # Nothing moves and nothing goes, whatever is declared.
             moves = Moves(self.snapshot, {}, frozenset())
-            stays = {unit_of(address): () for address in self.snapshot.objects}
-        elif not request.destroy:
-            stays = {address: needs_as_declared(instance) for address, instance in desired.instances.items()}
+            stays |= {unit_of(address): () for address in self.snapshot.objects}
         program = self.evaluator.program
         self.selection = select(request.targets, request.excludes, stays, moves, program, self.diagnostics)
 

@@ -101,6 +101,26 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """
+    What the step builder is given.
+
+    Attributes:
+        changes: in dependency order.
+        known: attributes of pools and hosts by address, desired before recorded.
+        providers: the provider of each of them.
+        dependencies: what each instance needs, desired or, for what goes, recorded.
+        protected: instances that `prevent_destroy` holds from now on.
+    """
+
+    changes: tuple[Change, ...]
+    known: Mapping[str, Attributes]
+    providers: Mapping[str, ProviderAddress]
+    dependencies: Mapping[InstanceAddress, tuple[InstanceAddress, ...]]
+    protected: frozenset[InstanceAddress] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class OutputChange:
     """A root output before and after; `after` may be Unknown; None stands for "there is none" on either side."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -264,3 +265,28 @@ def test_an_applied_part_says_so(project: Project) -> None:
     project.write(CONFIGURATION.replace('"1GiB"', '"2GiB"'))
     applied = project.apply(project.plan(only('volume.db["one"]')))
     assert [item.summary for item in applied.diagnostics] == ["Applied in part"]
+
+
+def test_a_data_source_of_a_pool_that_is_left_out_is_not_read(project: Project) -> None:
+    data = """
+data "pool" "a" {
+  pool = pool.a
+}
+
+output "used" {
+  value = data.pool.a.used
+}
+"""
+    project.write(CONFIGURATION + data)
+    assert project.apply().complete
+    project.array.write_text("down")
+    for request in (
+        all_but("pool.a"),
+        replace(all_but("pool.a"), destroy=True),
+        replace(all_but("pool.a"), refresh_only=True),
+    ):
+        plan = project.plan(request)
+        assert "used" not in plan.outputs
+        assert not [change for change in plan.changes if change.address.type == "volume" and not change.is_empty]
+    with pytest.raises(InvalidConfiguration):
+        project.plan()
