@@ -159,7 +159,7 @@ def takes_planning(command: Command) -> Command:
 def takes_selection(command: Command) -> Command:
     """For every verb that can plan for a part: passes `selecting`."""
 
-    @click.option("-target", multiple=True, metavar="ADDRESS", help="Plan only for this, and what it needs.")
+    @click.option("-target", multiple=True, metavar="ADDRESS", help="Plan only for this, and what that takes along.")
     @click.option("-exclude", multiple=True, metavar="ADDRESS", help="Leave this out, and what needs it.")
     @functools.wraps(command)
     def wrapped(*args: Any, target: tuple[str, ...], exclude: tuple[str, ...], **more: Any) -> Any:
