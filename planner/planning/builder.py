@@ -38,7 +38,7 @@ from planner.planning.reading import to_read
 from planner.planning.recording import left_out, recordings
 from planner.planning.refresh import Actual, refresh
 from planner.planning.removal import Removals, in_order
-from planner.planning.renames import Vanishing, find_renames, refuse_renames
+from planner.planning.renames import find_renames, refuse_renames
 from planner.planning.reservation import reservations
 from planner.planning.selection import Selection, check_replacements, select, unit_of
 from planner.planning.vms import check_offering, compare_vm, refuse_unknown, root_disk_of, with_name
@@ -367,8 +367,7 @@ class _Planning:
                 goal = self._goal(instance, diagnostics)
                 if goal is not None:
                     self.goals[instance.address] = goal
-        vanished = self._removals().vanished({*desired.instances, *self.goals})
-        vanishing = [Vanishing(object.address, self._now(object.address) or {}) for object in vanished]
+        vanishing = self._removals().vanished({*desired.instances, *self.goals})
         appearing = [goal for address, goal in self.goals.items() if address not in self.currents]
         refuse_renames(find_renames(vanishing, appearing), desired.instances.keys(), diagnostics)
         pools = self._pools(desired)

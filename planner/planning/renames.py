@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
 from planner.addresses import InstanceAddress, ModulePath, module_text, names_of
@@ -16,7 +16,7 @@ from planner.planning.figures import figure_attributes
 from planner.planning.goal import Goal
 from planner.resources.vm import ROOT_DISK, block_address
 from planner.resources.volume import LIMIT_NAMES, attach_blocks
-from planner.state.model import Attributes
+from planner.state.model import Attributes, RecordedObject
 from planner.units import format_size
 
 _LISTED = 20
@@ -31,20 +31,13 @@ _NEAREST: tuple[Callable[[InstanceAddress], Hashable], ...] = (
 """What a pair has in common, the nearest first: all but the module, but the key, but the name; the module; nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vanishing:
-    """A volume that is recorded and not declared any more, as it is."""
-
-    address: InstanceAddress
-    attributes: Attributes
-
-
-Pair = tuple[Vanishing, Goal]
+Pair = tuple[RecordedObject, Goal]
+"""A volume that vanishes, as recorded: what changed outside says nothing of what is wanted; and one that appears."""
 _Rule = tuple[InstanceAddress, InstanceAddress]
 """`from` and `to` of a moved block."""
 
 
-def find_renames(vanishing: Iterable[Vanishing], appearing: Iterable[Goal]) -> list[Pair]:
+def find_renames(vanishing: Iterable[RecordedObject], appearing: Iterable[Goal]) -> list[Pair]:
     """
     Each volume that is declared and not recorded with the vanishing one that it seems to be, sorted by the old address.
     Equal input gives equal pairs; each volume is in one pair at most.
@@ -113,7 +106,7 @@ def refuse_renames(pairs: Sequence[Pair], declared: Collection[InstanceAddress],
     )
 
 
-def _pair(vanishing: Sequence[Vanishing], appearing: Sequence[Goal], called: Mapping[str, str]) -> list[Pair]:
+def _pair(vanishing: Sequence[RecordedObject], appearing: Sequence[Goal], called: Mapping[str, str]) -> list[Pair]:
     """
     Pairs of equal volumes, the nearest first; one look at each volume for each nearness.
 
@@ -123,7 +116,7 @@ def _pair(vanishing: Sequence[Vanishing], appearing: Sequence[Goal], called: Map
     pairs: list[Pair] = []
     taken: set[InstanceAddress] = set()
     for near in _NEAREST:
-        free: dict[Hashable, list[Vanishing]] = defaultdict(list)
+        free: dict[Hashable, list[RecordedObject]] = defaultdict(list)
         for old in reversed(vanishing):
             if old.address not in taken:
                 kind = (near(old.address), _kind_of_vanishing(old))
@@ -145,7 +138,7 @@ def _pair(vanishing: Sequence[Vanishing], appearing: Sequence[Goal], called: Map
     return pairs
 
 
-def _kind_of_vanishing(volume: Vanishing) -> Hashable:
+def _kind_of_vanishing(volume: RecordedObject) -> Hashable:
     """What is the same for equal volumes."""
     attributes = volume.attributes
     disks = [(block["host"], block["vm"]) for block in attach_blocks(attributes)]
@@ -168,7 +161,7 @@ def _kind(
         address.type,
         figures["size"],
         *(figures.get(name) for name in LIMIT_NAMES),
-        _within(settled["offering"], module),
+        _within(settled["offering"] or "", module),
         settled["zone"],
         settled.get("source"),
         frozenset((_within(host, module), vm) for host, vm in disks),

@@ -236,6 +236,13 @@ def test_a_volume_that_was_deleted_outside_is_not_renamed(tmp_path: Path) -> Non
     refusal(project, PlanRequest(read=False))
 
 
+def test_what_changed_outside_does_not_hide_a_rename(tmp_path: Path) -> None:
+    project = applied(tmp_path, volume("db"))
+    project.outside("UPDATE volume SET max_iops = 900")
+    project.write(BASE + volume("data"))
+    assert "volume.db -> volume.data" in refusal(project)
+
+
 def test_what_is_left_out_is_not_asked_about(tmp_path: Path) -> None:
     project = applied(tmp_path, volume("a") + volume("b"))
     project.write(BASE + volume("c") + volume("d"))
