@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -29,9 +29,9 @@ from planner.evaluation.functions.signature import Function
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer, WaitingForLock, ignore
 from planner.planning.adoption import pools_of, read_data
-from planner.planning.builder import Changes, PlanRequest, build_plan
+from planner.planning.builder import PlanRequest, build_plan
 from planner.planning.capacity import Capacity, measure, pool_targets
-from planner.planning.plan import Plan
+from planner.planning.plan import LEFT_OUT, Changes, Plan
 from planner.planning.refresh import refresh
 from planner.plugins import OpenProviders, open_store, provider_definition
 from planner.resources.catalog import shown
@@ -318,13 +318,16 @@ def apply(
         if stop is None or stop.requests < 2:
             result, mistakes = read_back(run, plan, result, providers, store, observer)
         applied = Applied(result, snapshot.outputs, mistakes)
-        if applied.complete and plan.operation == "destroy":
-            applied = replace(applied, outputs={})
-        elif applied.complete and plan.operation == "refresh":
+        if applied.complete and plan.operation in ("destroy", "refresh"):
             applied = replace(applied, outputs=_planned_outputs(plan, snapshot))
         elif applied.complete and project.evaluator.program.has_aftermath:
-            outputs, unmet = _aftermath(project, result.objects, providers, observer)
+            outputs, unmet = _aftermath(project, plan, snapshot, result.objects, providers, observer)
             applied = replace(applied, outputs=outputs, diagnostics=Diagnostics([*mistakes, *unmet]))
+        if plan.is_partial:
+            applied.diagnostics.warning(
+                "Applied in part",
+                "The plan was made with -target or -exclude. Plan without them to see what else is to be done.",
+            )
         summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
         store.finish(replace(run, finished=_now(), summary=summary), applied.outputs)
         return applied
@@ -458,15 +461,22 @@ def _build_steps(changes: Changes) -> Any:
 
 def _providers(project: Project) -> OpenProviders:
     """Providers with settings evaluated now: what is sensitive is in no file."""
-    return OpenProviders(_evaluated(project, lambda instance: instance.attributes).graph.providers)
+    # Conditions were held when planning, and those of what a plan leaves out do not count.
+    evaluated = _evaluated(project, lambda instance: instance.attributes, holds=lambda address: False)
+    return OpenProviders(evaluated.graph.providers)
 
 
-def _evaluated(project: Project, value_of: ValueOf) -> Evaluated:
+def _evaluated(
+    project: Project, value_of: ValueOf, holds: Callable[[InstanceAddress], bool] = lambda address: True
+) -> Evaluated:
     """
+    Args:
+        holds: as in `Evaluator.evaluate`.
+
     Raises:
         InvalidConfiguration: with all that is wrong.
     """
-    evaluated = project.evaluator.evaluate(value_of)
+    evaluated = project.evaluator.evaluate(value_of, holds=holds)
     mistakes = Diagnostics([*project.diagnostics, *project.evaluator.diagnostics, *evaluated.diagnostics])
     if mistakes.has_errors:
         raise InvalidConfiguration(mistakes)
@@ -498,11 +508,21 @@ def _planned_outputs(plan: Plan, snapshot: Snapshot) -> Mapping[str, OutputValue
 
 def _aftermath(
     project: Project,
+    plan: Plan,
+    before: Snapshot,
     objects: Mapping[InstanceAddress, RecordedObject],
     providers: OpenProviders,
     observer: Observer,
 ) -> tuple[Mapping[str, OutputValue], Diagnostics]:
-    """Outputs with the values that only apply knew; checks and postconditions held against what is there now."""
+    """
+    Outputs with the values that only apply knew; checks and postconditions held against what is there now. What a
+    partial plan leaves out is not looked at, and outputs that depend on it stay as they are recorded.
+    """
+    planned = {change.address for change in plan.changes if change.reason != LEFT_OUT}
+
+    def holds(address: InstanceAddress) -> bool:
+        return not plan.is_partial or address in planned
+
     evaluator = _evaluator(project.directory, project.module, project.given, planning=False)
     data: Mapping[str, Attributes] = {}
 
@@ -512,18 +532,24 @@ def _aftermath(
         recorded = _recorded(objects, instance)
         return instance.attributes if isinstance(recorded, Unknown) else recorded
 
-    evaluated = evaluator.evaluate(as_recorded)
+    evaluated = evaluator.evaluate(as_recorded, holds=holds)
     mistakes = Diagnostics()
     sources = [instance for instance in evaluated.graph.instances.values() if instance.is_data]
+    if plan.is_partial:
+        pools = {str(address) for address in planned}
+        sources = [instance for instance in sources if instance.attributes["pool"] in pools]
     if sources:
         actual, mistakes = refresh(pools_of(sources, objects), (), providers, observer)
         data = read_data(sources, actual, mistakes)
-        evaluated = evaluator.evaluate(as_recorded)
+        evaluated = evaluator.evaluate(as_recorded, holds=holds)
     mistakes.extend(evaluated.diagnostics)
     outputs = {
         name: OutputValue(None if isinstance(output.value, Unknown) else output.value, output.sensitive)
         for name, output in evaluated.graph.outputs.items()
+        if not plan.is_partial or name in plan.outputs
     }
+    if plan.is_partial:
+        outputs = {name: output for name, output in before.outputs.items() if name not in plan.outputs} | outputs
     return outputs, mistakes
 
 

@@ -27,7 +27,7 @@ from planner.values import codec
 from planner.values.marks import UNKNOWN, Unknown
 from planner.values.numbers import parse_number
 
-FORMAT = 2
+FORMAT = 3
 _PLAN = "plan.json"
 _SOURCES = "configuration/"
 _UNKNOWN = {"known after apply": True}
@@ -170,6 +170,8 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
         "steps": [_encode(step.to_json()) for step in plan.steps.steps],
         "variables": _encode(plan.variables),
         "reservations": [_reservation_json(item) for item in plan.reservations],
+        "targets": list(plan.targets),
+        "excludes": list(plan.excludes),
     }
 
 
@@ -187,6 +189,8 @@ def _plan_from(data: Mapping[str, Any]) -> Plan:
         steps=StepGraph(tuple(Step.from_json(_decode(item)) for item in data["steps"])),
         variables=_decode(data["variables"]),
         reservations=tuple(_reservation_from(item) for item in data["reservations"]),
+        targets=tuple(data["targets"]),
+        excludes=tuple(data["excludes"]),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from planner.addresses import AddressError, InstanceAddress, parse_instance
 from planner.cli.terminal import Terminal
 from planner.config.variables import FromCommandLine
 
@@ -90,6 +91,14 @@ class Planning:
     may_ask: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Selecting:
+    """What a plan is about: as in `PlanRequest`, and one of both is empty."""
+
+    targets: tuple[InstanceAddress, ...] = ()
+    excludes: tuple[InstanceAddress, ...] = ()
+
+
 def takes_terminal(command: Command) -> Command:
     """For every verb that shows something: passes `terminal`."""
 
@@ -145,6 +154,50 @@ def takes_planning(command: Command) -> Command:
         return command(*args, planning=Planning(refresh, _seconds(lock_timeout), input), **more)
 
     return wrapped
+
+
+def takes_selection(command: Command) -> Command:
+    """For every verb that can plan for a part: passes `selecting`."""
+
+    @click.option("-target", multiple=True, metavar="ADDRESS", help="Plan only for this, and what that takes along.")
+    @click.option("-exclude", multiple=True, metavar="ADDRESS", help="Leave this out, and what needs it.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, target: tuple[str, ...], exclude: tuple[str, ...], **more: Any) -> Any:
+        if target and exclude:
+            raise click.UsageError(
+                "-target plans for what it names, and -exclude for all but what it names: they do not go together."
+            )
+        selecting = Selecting(addresses("-target", target), addresses("-exclude", exclude))
+        return command(*args, selecting=selecting, **more)
+
+    return wrapped
+
+
+takes_replace = click.option(
+    "-replace", "replaces", multiple=True, metavar="ADDRESS", help="Make this volume or vm anew."
+)
+"""For the verbs that can be asked to make something anew."""
+
+
+def refuse_replace(replaces: Sequence[str], destroy: bool, refresh_only: bool) -> None:
+    """
+    Raises:
+        click.UsageError: there is nothing that could be replaced in such a plan.
+    """
+    if replaces and (destroy or refresh_only):
+        flag = "-destroy" if destroy else "-refresh-only"
+        raise click.UsageError(f"-replace makes something anew, and {flag} makes nothing: they do not go together.")
+
+
+def addresses(flag: str, texts: Sequence[str]) -> tuple[InstanceAddress, ...]:
+    """
+    Raises:
+        click.UsageError: one of the texts is no address.
+    """
+    try:
+        return tuple(dict.fromkeys(parse_instance(text) for text in texts))
+    except AddressError as error:
+        raise click.UsageError(f"{flag}: {error}") from None
 
 
 def _given(text: str) -> FromCommandLine:

@@ -10,11 +10,16 @@ import click
 from planner import operations
 from planner.cli.arguments import (
     Planning,
+    Selecting,
+    addresses,
     boolean,
+    refuse_replace,
     refuse_with_refresh_only,
     takes_inputs,
     takes_planning,
     takes_refresh_only,
+    takes_replace,
+    takes_selection,
     takes_terminal,
 )
 from planner.cli.asking import load_project
@@ -29,6 +34,8 @@ from planner.planning.builder import PlanRequest
 @click.option("-out", metavar="FILE", help="Save the plan; `lunform apply FILE` does exactly that.")
 @boolean("-destroy", False, "Plan to take everything away.")
 @takes_refresh_only
+@takes_selection
+@takes_replace
 @boolean("-detailed-exitcode", False, "Exit with 2 when there are changes.")
 @boolean("-explain", False, "Say why each volume is where it is, and why not elsewhere.")
 @takes_inputs
@@ -38,6 +45,8 @@ def plan_command(
     out: str | None,
     destroy: bool,
     refresh_only: bool,
+    selecting: Selecting,
+    replaces: tuple[str, ...],
     detailed_exitcode: bool,
     explain: bool,
     inputs: operations.Inputs,
@@ -56,11 +65,22 @@ def plan_command(
       lunform plan -out=tonight.plan -var size=200GiB
       lunform plan -detailed-exitcode -json > plan.json
       lunform plan -refresh-only
+      lunform plan -target='volume.db["wal"]'
+      lunform plan -exclude=pool.west
+      lunform plan -replace='volume.db["wal"]'
     """
     if refresh_only:
         refuse_with_refresh_only(destroy, planning)
+    refuse_replace(replaces, destroy, refresh_only)
+    request = PlanRequest(
+        destroy,
+        planning.refresh,
+        refresh_only,
+        selecting.targets,
+        selecting.excludes,
+        frozenset(addresses("-replace", replaces)),
+    )
     project = load_project(inputs, planning, terminal)
-    request = PlanRequest(destroy, planning.refresh, refresh_only)
     with closing(operations.store_of(project)) as store:
         plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal))
     terminal.plan(plan, explain)

@@ -8,7 +8,7 @@ a diagnostic and an unknown value, and the rest goes on: one run reports them al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -94,7 +94,7 @@ class Evaluator:
         *,
         without_inputs: bool = False,
         without_copies: bool = False,
-        without_conditions: bool = False,
+        holds: Callable[[InstanceAddress], bool] = lambda address: True,
     ) -> Evaluated:
         """
         Work out every value.
@@ -105,10 +105,10 @@ class Evaluator:
                 a later stage know more.
             without_inputs: a required variable that nothing gives a value is unknown, and no mistake.
             without_copies: a block whose number of copies is not known has none and is unknown, which is no mistake.
-            without_conditions: preconditions and postconditions are not held, since nothing is to be done that they
-                could stop.
+            holds: whether an instance's preconditions and postconditions count; they do not where nothing is to be done
+                that they could stop.
         """
-        return _Run(self, value_of, before, without_inputs, without_copies, without_conditions).evaluate()
+        return _Run(self, value_of, before, without_inputs, without_copies, holds).evaluate()
 
     def edges(self) -> list[tuple[str, str]]:
         """(needing, needed) pairs of blocks, sorted."""
@@ -203,12 +203,12 @@ class _Run:
         before: Evaluated | None,
         without_inputs: bool,
         without_copies: bool,
-        without_conditions: bool,
+        holds: Callable[[InstanceAddress], bool],
     ) -> None:
         self.evaluator = evaluator
         self.without_inputs = without_inputs
         self.without_copies = without_copies
-        self.without_conditions = without_conditions
+        self.holds = holds
         self.program = evaluator.program
         self.value_of = value_of
         self.before = before
@@ -469,7 +469,7 @@ class _Run:
             instance_address = address.instance(key)
             mistakes = Diagnostics()
             within.append(scope)
-            if not self.without_conditions:
+            if compiled.preconditions and self.holds(instance_address):
                 self._hold(compiled.preconditions, scope, "Precondition failed", mistakes)
             attributes = evaluate_body(compiled.body, scope, mistakes, stored=True)
             provider = self._provider_of(compiled, scope, mistakes)
@@ -501,7 +501,7 @@ class _Run:
         for instance, scope in zip(copies.instances, copies.scopes, strict=True):
             self.instances[instance.address] = instance
             seen[instance.address.key] = value = from_plain(self.value_of(instance))
-            if postconditions and not self.without_conditions:
+            if postconditions and self.holds(instance.address):
                 mistakes = Diagnostics()
                 inside = scope.within(self)
                 inside.own = value

@@ -5,7 +5,7 @@ is compared. References to it in other objects' records move along.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,10 +53,13 @@ def apply_moves(
         for path in paths.get(static, ())
         for of in ((_itself, root_disk_address) if moved.source.type == VM.name else (_itself,))
     ]
+    by_source: dict[InstanceAddress, _Rule] = {}
+    for rule in rules:
+        by_source.setdefault(rule.source, rule)
     objects = snapshot.objects
     targets: dict[InstanceAddress, InstanceAddress] = {}
     for address in sorted(objects):
-        target = _follow(address, rules, diagnostics) if rules else address
+        target = _follow(address, by_source, diagnostics) if rules else address
         target = _between_one_and_many(target, modules)
         if target == address:
             continue
@@ -116,18 +119,31 @@ def within(address: InstanceAddress, path: ModulePath) -> InstanceAddress:
     return replace(address, module=(*path, *address.module))
 
 
-def _follow(address: InstanceAddress, rules: Sequence[_Rule], diagnostics: Diagnostics) -> InstanceAddress:
-    """Through all moves, one after the other: a to b, and b to c."""
+def _follow(
+    address: InstanceAddress, rules: Mapping[InstanceAddress, _Rule], diagnostics: Diagnostics
+) -> InstanceAddress:
+    """Through all moves, one after the other: a to b, and b to c. Of several for one address the narrowest counts."""
     at = address
     last: SourceRange | None = None
     for _ in range(_LONGEST_CHAIN):
-        found = ((target, rule) for rule in rules if (target := rule.apply(at)) is not None and target != at)
-        target, rule = next(found, (None, None))
+        found = (rules[source] for source in _sources(at) if source in rules)
+        moves = ((target, rule) for rule in found if (target := rule.apply(at)) is not None and target != at)
+        target, rule = next(moves, (None, None))
         if target is None or rule is None:
             return at
         at, last = target, rule.moved.range
     diagnostics.error("Moves in a circle", f"{address} is moved on and on. Take one of the moved blocks away.", last)
     return address
+
+
+def _sources(address: InstanceAddress) -> Iterator[InstanceAddress]:
+    """What a move may name to take an object along: itself, its block, and the modules that it is in, inside out."""
+    yield address
+    yield replace(address, key=None)
+    for depth in range(len(address.module) - 1, -1, -1):
+        step = address.module[depth]
+        yield InstanceAddress("module", step.name, step.key, address.module[:depth])
+        yield InstanceAddress("module", step.name, None, address.module[:depth])
 
 
 def _between_one_and_many(address: InstanceAddress, modules: Mapping[StaticPath, Module]) -> InstanceAddress:
@@ -165,16 +181,3 @@ def _rewritten(
         attributes=attributes,
         dependencies=tuple(sorted(targets.get(need, need) for need in object.dependencies)),
     )
-
-
-def covers(source: InstanceAddress, address: InstanceAddress) -> bool:
-    """Whether an address as written names `address`: itself, all its copies, or a module that it is in."""
-    if source.type == "module":
-        depth = len(source.module)
-        return (
-            len(address.module) > depth
-            and address.module[:depth] == source.module
-            and address.module[depth].name == source.name
-            and source.key in (None, address.module[depth].key)
-        )
-    return source.resource == address.resource and source.key in (None, address.key)
