@@ -70,8 +70,7 @@ class Simulation:
     def read(self, verb: str, subject: Subject, query: Callable[[sqlite3.Connection], T]) -> T:
         with self._call(verb, subject), self.database.reading() as connection:
             if jobs.has_due(connection):
-                with self.database.writing():
-                    jobs.settle(connection, self.database.identity)
+                self.database.write(lambda writer: jobs.settle(writer, self.database.identity))
             return query(connection)
 
     def change(
@@ -82,12 +81,16 @@ class Simulation:
         check: Callable[[sqlite3.Connection], None] | None = None,
     ) -> Reply[Any]:
         """Carry out or queue `request`, if `check`, in the same transaction, does not raise."""
-        with self._call(verb, subject), self.database.writing() as connection:
+
+        def work(connection: sqlite3.Connection) -> Reply[Any]:
             identity = self.database.identity
             jobs.settle(connection, identity)
             if check is not None:
                 check(connection)
             return jobs.change(connection, identity, request, self.settings.async_after)
+
+        with self._call(verb, subject):
+            return self.database.write(work)
 
     def poll(self, job: str) -> Reply[Any]:
         return self.read("poll", None, lambda connection: jobs.poll(connection, job))

@@ -44,7 +44,8 @@ def make(name, intent):
 print("up", flush=True)
 input()
 with ThreadPoolExecutor(job["threads"]) as threads:
-    print(json.dumps([array.inspect().identity, list(threads.map(make, job["names"], job["intents"]))]))
+    made = list(threads.map(make, job["names"], job["intents"]))
+print(json.dumps([array.inspect().identity, made]))
 """
 
 
