@@ -2,8 +2,9 @@
 Runs a step graph against the providers.
 
 One thread coordinates: it asks the scheduler and folds answers into objects, one after the other, so that each ended
-call is followed by the next one at once. Worker threads, at most `parallelism` of them, make calls and commit outcomes:
-a commit waits for a disk, and whoever waits cannot coordinate. A job that a provider works on by itself holds no thread.
+call is followed by the next one at once. Worker threads, at most `parallelism` of them, make calls, and commit outcomes
+as well: a commit waits for a disk, and whoever waits cannot coordinate. A job that a provider works on by itself holds
+no thread.
 
 When outcomes are committed: one commit at a time; at once when no call is under way, and otherwise so seldom that it is
 a fifth of the time, or every 50 ms. The worker is one whose call has just ended. Where all calls last longer than the
@@ -161,7 +162,7 @@ def execute(
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a worker has for the coordinator: a reply, or what was raised instead of one. `step` is None for a commit."""
+    """What a worker has for the coordinator: a reply, or what was raised instead of one. No step: it was a commit."""
 
     step: int | None
     reply: object

@@ -15,6 +15,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -349,10 +350,15 @@ def _row(object: RecordedObject, serial: int) -> tuple[object, ...]:
         str(object.address),
         str(object.provider) if object.provider else None,
         _encode(object.attributes),
-        _encode([str(address) for address in object.dependencies]),
+        _encode_dependencies(object.dependencies),
         serial,
         object.protected,
     )
+
+
+@lru_cache(maxsize=1024)  # thousands of volumes depend on the same few pools and offerings
+def _encode_dependencies(addresses: tuple[InstanceAddress, ...]) -> str:
+    return _encode([str(address) for address in addresses])
 
 
 def _decode_objects(rows: Sequence[tuple[Any, ...]]) -> dict[InstanceAddress, RecordedObject]:

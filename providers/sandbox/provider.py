@@ -57,8 +57,8 @@ class Simulation:
     """
     The way that every call goes, whichever protocol it belongs to.
 
-    It takes its time, may be killed, meets the fault rules, lets what is due happen, does its own work, may be killed
-    again, and may lose its answer.
+    It takes its time, half of it on the way there and what is left on the way back; between them it may be killed,
+    meets the fault rules, lets what is due happen, does its own work, may be killed again, and may lose its answer.
     """
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -97,18 +97,21 @@ class Simulation:
 
     @contextmanager
     def _call(self, verb: str, subject: Subject) -> Iterator[None]:
-        if self.settings.latency:
-            time.sleep(self.settings.latency)  # before anything is locked: slow calls must not wait for each other
-        if self._kill:
-            self._kill.reach(verb, "before")
-        fault = self._faults.claim(verb, subject)
-        if fault is not None and fault.effect != "lose":
-            raise failure(fault, self.database.path)
-        yield
-        if self._kill:
-            self._kill.reach(verb, "after")
-        if fault is not None:
-            raise failure(fault, self.database.path)
+        answered_at = time.monotonic() + self.settings.latency
+        try:
+            if self._kill:
+                self._kill.reach(verb, "before")
+            fault = self._faults.claim(verb, subject)
+            if fault is not None and fault.effect != "lose":
+                raise failure(fault, self.database.path)
+            yield
+            if self._kill:
+                self._kill.reach(verb, "after")
+            if fault is not None:
+                raise failure(fault, self.database.path)
+        finally:
+            if self.settings.latency:
+                time.sleep(max(0.0, answered_at - time.monotonic()))
 
 
 class SandboxArray:

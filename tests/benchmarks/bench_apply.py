@@ -22,7 +22,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -109,7 +108,7 @@ def ideal(graph: StepGraph, parallelism: int, latency: float, job: float) -> flo
     coming: list[tuple[float, int, bool]] = []
     asks: list[int] = []
     starts = [step.id for step in graph.steps if not step.requires]
-    asking: set[int] = set()
+    asked: set[int] = set()
     free, now = parallelism, 0.0
 
     def settle(step: int) -> None:
@@ -121,25 +120,21 @@ def ideal(graph: StepGraph, parallelism: int, latency: float, job: float) -> flo
     while True:
         while starts and graph.steps[starts[0]].verb in LOCAL_VERBS:
             settle(heapq.heappop(starts))
-        while free and (asks or starts):
-            step = heapq.heappop(asks or starts)
-            if graph.steps[step].verb in LOCAL_VERBS:
-                settle(step)
-                continue
+        if free and (asks or starts):
             free -= 1
-            heapq.heappush(coming, (now + latency, step, True))
-        if not coming:
-            return now
-        now, step, is_call = heapq.heappop(coming)
-        if not is_call:
-            asking.add(step)
-            heapq.heappush(asks, step)
-            continue
-        free += 1
-        if job and step not in asking:
-            heapq.heappush(coming, (now + job, step, False))
+            heapq.heappush(coming, (now + latency, heapq.heappop(asks or starts), True))
+        elif coming:
+            now, step, is_call = heapq.heappop(coming)
+            free += is_call
+            if not is_call:
+                asked.add(step)
+                heapq.heappush(asks, step)
+            elif job and step not in asked:
+                heapq.heappush(coming, (now + job, step, False))
+            else:
+                settle(step)
         else:
-            settle(step)
+            return now
 
 
 def measure(volumes: int, job: float) -> Figures:
@@ -154,7 +149,7 @@ def measure(volumes: int, job: float) -> Figures:
         with closing(operations.store_of(project)) as store:
             plan, _ = operations.plan(project, store, PlanRequest())
             planned = time.perf_counter() - began
-            progress = PlainProgress(lambda text: void(output.write(text)), Style(False))
+            progress = PlainProgress(lambda text: print(text, end="", file=output), Style(False))
             cpu, began = time.process_time(), time.perf_counter()
             applied = operations.apply(project, store, plan, progress, parallelism=PARALLELISM)
             cpu, wall = time.process_time() - cpu, time.perf_counter() - began
@@ -166,10 +161,6 @@ def measure(volumes: int, job: float) -> Figures:
             if not again.is_empty:
                 sys.exit("the second plan is not empty")
         return Figures(len(plan.steps.steps), planned, ideal(plan.steps, PARALLELISM, LATENCY, job), wall, cpu, noop)
-
-
-def void(_: object) -> None:
-    return None
 
 
 def run(volumes: int, kind: str) -> Figures:
@@ -194,14 +185,18 @@ def main() -> None:
         print(json.dumps(figures | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
         return
     sizes = [(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "once")] if len(sys.argv) > 1 else SIZES
-    print("| answers | volumes | steps | plan | ideal | wall | ratio | CPU | CPU each | threads | memory | no-op plan | load |")
+    print(
+        "| answers | volumes | steps | plan | ideal | wall | ratio | CPU | CPU of ideal | a step | threads | memory"
+        " | no-op plan | load |"
+    )
+    print("|---|" + "---:|" * 13)
     for volumes, kind in sizes:
         f = run(volumes, kind)
         load = Path("/proc/loadavg").read_text().split()[0]
         print(
             f"| {kind} | {volumes:,} | {f.steps:,} | {f.plan:.2f} s | {f.ideal:.2f} s | {f.wall:.2f} s"
-            f" | {f.wall / f.ideal:.3f} | {f.cpu:.2f} s | {f.cpu / f.steps * 1e6:.0f} us | {f.threads}"
-            f" | {f.peak / 1e6:.0f} MB | {f.noop:.2f} s | {load} |",
+            f" | {f.wall / f.ideal:.3f} | {f.cpu:.2f} s | {f.cpu / f.ideal:.0%} | {f.cpu / f.steps * 1e6:.0f} us"
+            f" | {f.threads} | {f.peak / 1e6:.0f} MB | {f.noop:.2f} s | {load} |",
             flush=True,
         )
 
