@@ -368,13 +368,13 @@ class _Execution:
             step = self.graph.steps[instruction.step]
             match instruction:
                 case plays.Start():
+                    if step.verb not in LOCAL_VERBS:
+                        self.submit(step, self.attempt(step))  # first of all: a worker waits for it
                     if step.id not in self.began:
                         self.began[step.id] = now
                         self.observer(StepStarted(step.id, step.verb.value, step.address, _about(step)))
                     if step.verb in LOCAL_VERBS:
                         events.append(self.take(step, Done(None)))
-                    else:
-                        self.submit(step, self.attempt(step))
                 case plays.Poll(_, job):
                     self.submit(step, self.asking(step, job))
                 case plays.Rest(_, seconds):
