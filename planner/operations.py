@@ -218,7 +218,7 @@ def plan(
 
             try:
                 with store.lock("look up", 0):
-                    settings = project.evaluator.evaluate(lambda instance: instance.attributes)
+                    settings = project.evaluator.evaluate(lambda instance: instance.attributes, providers_only=True)
                     found = recover(snapshot, open_providers(settings.graph))
             except StateLocked as error:
                 # Whoever holds the state is alive, and what seems in doubt is what it is just doing.
@@ -462,21 +462,27 @@ def _build_steps(changes: Changes) -> Any:
 def _providers(project: Project) -> OpenProviders:
     """Providers with settings evaluated now: what is sensitive is in no file."""
     # Conditions were held when planning, and those of what a plan leaves out do not count.
-    evaluated = _evaluated(project, lambda instance: instance.attributes, holds=lambda address: False)
+    evaluated = _evaluated(
+        project, lambda instance: instance.attributes, holds=lambda address: False, providers_only=True
+    )
     return OpenProviders(evaluated.graph.providers)
 
 
 def _evaluated(
-    project: Project, value_of: ValueOf, holds: Callable[[InstanceAddress], bool] = lambda address: True
+    project: Project,
+    value_of: ValueOf,
+    *,
+    holds: Callable[[InstanceAddress], bool] = lambda address: True,
+    providers_only: bool = False,
 ) -> Evaluated:
     """
     Args:
-        holds: as in `Evaluator.evaluate`.
+        holds, providers_only: as in `Evaluator.evaluate`.
 
     Raises:
         InvalidConfiguration: with all that is wrong.
     """
-    evaluated = project.evaluator.evaluate(value_of, holds=holds)
+    evaluated = project.evaluator.evaluate(value_of, holds=holds, providers_only=providers_only)
     mistakes = Diagnostics([*project.diagnostics, *project.evaluator.diagnostics, *evaluated.diagnostics])
     if mistakes.has_errors:
         raise InvalidConfiguration(mistakes)

@@ -8,7 +8,7 @@ a diagnostic and an unknown value, and the rest goes on: one run reports them al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -95,6 +95,7 @@ class Evaluator:
         without_inputs: bool = False,
         without_copies: bool = False,
         holds: Callable[[InstanceAddress], bool] = lambda address: True,
+        providers_only: bool = False,
     ) -> Evaluated:
         """
         Work out every value.
@@ -107,8 +108,10 @@ class Evaluator:
             without_copies: a block whose number of copies is not known has none and is unknown, which is no mistake.
             holds: whether an instance's preconditions and postconditions count; they do not where nothing is to be done
                 that they could stop.
+            providers_only: nothing but the providers' settings and what they need: thousands of volumes are not.
         """
-        return _Run(self, value_of, before, without_inputs, without_copies, holds).evaluate()
+        nodes = [node for node in self.program.order if not providers_only or node in self.program.for_providers]
+        return _Run(self, value_of, before, without_inputs, without_copies, holds).evaluate(nodes)
 
     def edges(self) -> list[tuple[str, str]]:
         """(needing, needed) pairs of blocks, sorted."""
@@ -223,8 +226,8 @@ class _Run:
         self.paths: dict[StaticPath, tuple[ModulePath, ...]] = {(): ((),)}
         self.calls: dict[ModulePath, _Scope] = {}
 
-    def evaluate(self) -> Evaluated:
-        for node in self.program.order:
+    def evaluate(self, nodes: Sequence[Node]) -> Evaluated:
+        for node in nodes:
             reuse = self.before is not None and node not in self.program.after_provisioned
             for path in self.paths.get(node.module, ()):
                 if reuse and self.before is not None:

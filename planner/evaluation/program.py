@@ -95,6 +95,7 @@ class Program:
     Attributes:
         order: all nodes, each after what it needs; empty where there is a cycle.
         after_provisioned: the nodes whose values depend on volumes or VMs, directly or not.
+        for_providers: the providers' nodes, and what they need, directly or not.
         needs: the resources that each resource's node refers to, also by way of locals, variables and outputs.
         diagnostics: mistakes that need no values to be seen: unknown names, unknown arguments, cycles.
     """
@@ -102,6 +103,7 @@ class Program:
     modules: dict[StaticPath, Module] = field(default_factory=dict)
     order: list[Node] = field(default_factory=list)
     after_provisioned: set[Node] = field(default_factory=set)
+    for_providers: set[Node] = field(default_factory=set)
     expressions: dict[Node, Compiled] = field(default_factory=dict)
     resources: dict[Node, CompiledResource] = field(default_factory=dict)
     calls: dict[Node, CompiledCall] = field(default_factory=dict)
@@ -155,6 +157,7 @@ class _Builder:
         program.after_provisioned = self.graph.downstream(
             node for node in program.order if (type := RESOURCE_TYPES.get(node.kind)) and type.provisioned
         )
+        program.for_providers = self.graph.upstream(program.providers) | program.providers.keys()
         self._find_needs()
         return program
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from planner.addresses import InstanceAddress, ProviderAddress, parse_instance, parse_provider
@@ -92,10 +93,15 @@ def object_row(object: RecordedObject, serial: int, encode: Encode) -> Row:
         str(object.address),
         str(object.provider) if object.provider else None,
         encode(object.attributes),
-        json.dumps([str(address) for address in object.dependencies], separators=(",", ":")),
+        _dependencies(object.dependencies),
         serial,
         object.protected,
     )
+
+
+@lru_cache(maxsize=1024)  # thousands of volumes depend on the same few pools and offerings
+def _dependencies(addresses: tuple[InstanceAddress, ...]) -> str:
+    return text.encode([str(address) for address in addresses])
 
 
 def _objects(rows: Iterable[Row], decode: Decode) -> dict[InstanceAddress, RecordedObject]:
