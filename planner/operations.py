@@ -27,7 +27,7 @@ from planner.errors import InvalidConfiguration, LunformError, StateError, State
 from planner.evaluation.evaluator import Evaluated, Evaluator, ValueOf
 from planner.evaluation.functions.signature import Function
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
-from planner.events import Observer, WaitingForLock, ignore
+from planner.events import Observer, RunInterrupted, WaitingForLock, ignore
 from planner.planning.adoption import pools_of, read_data
 from planner.planning.builder import Changes, PlanRequest, build_plan
 from planner.planning.capacity import Capacity, measure, pool_targets
@@ -218,6 +218,7 @@ def plan(
 
             try:
                 with store.lock("look up", 0):
+                    _tell_interrupted(_unfinished(store), observer)
                     settings = project.evaluator.evaluate(lambda instance: instance.attributes)
                     found = recover(snapshot, open_providers(settings.graph))
             except StateLocked as error:
@@ -292,6 +293,7 @@ def apply(
     """
     from planner.execution.admission import refuse_overcommitted
     from planner.execution.executor import execute
+    from planner.execution.faults import fault_point
     from planner.execution.readback import read_back
     from planner.planfile import refuse_stale
     from planner.state.lock import who
@@ -314,11 +316,15 @@ def apply(
             applied = replace(applied, outputs={})
         elif applied.complete and plan.operation == "refresh":
             applied = replace(applied, outputs=_planned_outputs(plan, snapshot))
-        elif applied.complete and project.evaluator.program.has_aftermath:
+        elif applied.complete and plan.operation == "apply" and not project.evaluator.program.has_aftermath:
+            applied = replace(applied, outputs={})
+        elif applied.complete and plan.operation == "apply":
             outputs, unmet = _aftermath(project, result.objects, providers, observer)
             applied = replace(applied, outputs=outputs, diagnostics=Diagnostics([*mistakes, *unmet]))
         summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
+        fault_point("before-finish")
         store.finish(replace(run, finished=_now(), summary=summary), applied.outputs)
+        fault_point("after-finish")
         return applied
 
 
@@ -466,15 +472,35 @@ def _evaluated(project: Project, value_of: ValueOf) -> Evaluated:
 
 
 def _settled(store: StateStore, providers: OpenProviders, observer: Observer) -> Snapshot:
+    """The state after what killed runs did is found out and recorded, and those runs are closed."""
+    from planner.execution.faults import fault_point
     from planner.execution.recovery import recover
 
-    snapshot = store.read()
-    if not snapshot.in_doubt:
+    snapshot, unfinished = store.read(), _unfinished(store)
+    if not snapshot.in_doubt and not unfinished:
         return snapshot
+    _tell_interrupted(unfinished, observer)
     found = recover(snapshot, providers)
-    store.commit(found.outcomes)
+    if found.outcomes:
+        fault_point("recovery:before-commit")
+        store.commit(found.outcomes)
+        fault_point("recovery:after-commit")
     _tell(found, observer)
+    summary = f"interrupted; of {len(found.outcomes)} steps in doubt {len(found.findings)} had been done"
+    for run in unfinished:
+        store.finish(replace(run, finished=_now(), summary=summary), None)
+        fault_point("recovery:closed")
     return store.read()
+
+
+def _unfinished(store: StateStore) -> list[Run]:
+    """Runs that began and did not end. For the holder of the lock: killed ones."""
+    return [run for run in store.runs() if run.finished is None]
+
+
+def _tell_interrupted(runs: Sequence[Run], observer: Observer) -> None:
+    for run in runs:
+        observer(RunInterrupted(run.id, run.operation, run.who, run.started))
 
 
 def _tell(found: Recovery, observer: Observer) -> None:

@@ -51,17 +51,26 @@ DEADLINE = 1800.0
 """Seconds that one step may take, with all repetitions and all waiting."""
 
 
+def _nobody() -> None:
+    """Listens."""
+
+
 class Stop:
     """How a run is asked to end; `request` may be called from a signal handler and from any thread."""
 
     def __init__(self) -> None:
         self.requests = 0
-        self._wake: Callable[[], None] = lambda: None
+        self._wake: Callable[[], None] = _nobody
 
     def request(self) -> None:
         """First time: start nothing new, let running steps end. Second: leave at once; the journal makes that safe."""
         self.requests += 1
         self._wake()
+
+    @property
+    def is_heard(self) -> bool:
+        """A run has begun and listens: before that there is nothing to let end."""
+        return self._wake is not _nobody
 
     def on_request(self, wake: Callable[[], None]) -> None:
         """Have `wake` called with each request from now on, and now if there was one."""
@@ -141,7 +150,9 @@ def execute(
         graph, parallelism=parallelism, deadline=deadline, jitter=jitter, provider_limits=provider_limits
     )
     intents = [Intent(run.id, step.id, str(step.address), step.to_json()) for step in graph.steps]
+    fault_point("before-begin")
     lineage = store.begin(run, intents)
+    fault_point("after-begin")
     observer(ApplyStarted(run.id, len(graph.steps)))
     with _Workers(min(parallelism, len(graph.steps))) as workers:
         execution = _Execution(
@@ -410,6 +421,7 @@ class _Execution:
                 return self.blame(step, TypeError("the answer is no reply"))
 
     def succeed(self, step: Step, folded: RecordedObject | None) -> plays.Event:
+        fault_point(f"{step.verb.value}:before-record")
         before = self.objects.get(step.address)
         if folded is not None:
             self.objects[step.address] = folded
@@ -452,8 +464,7 @@ class _Execution:
         return self.fail(
             step,
             f"Provider {step.provider} failed with {type(error).__name__}",
-            f"{step.verb.value} ended with {type(error).__name__}{where}, which is a bug in provider "
-            f"{step.provider}. It may or may not have had its effect: the next run looks it up.",
+            f"{step.verb.value} ended with {type(error).__name__}{where}, which is a bug in provider {step.provider}.",
             is_unknown=True,
         )
 
