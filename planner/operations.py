@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from planner.config.loader import SUFFIXES, Parse, find_sources, load_module, re
 from planner.config.model import Module
 from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source, did_you_mean
-from planner.errors import InvalidConfiguration, LunformError, StateError, StateLocked
+from planner.errors import InvalidConfiguration, LunformError, StalePlan, StateError, StateLocked
 from planner.evaluation.evaluator import Evaluated, Evaluator, ValueOf
 from planner.evaluation.functions.signature import Function
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
@@ -35,6 +35,7 @@ from planner.planning.plan import Plan
 from planner.planning.refresh import refresh
 from planner.plugins import OpenProviders, open_store, provider_definition
 from planner.resources.catalog import shown
+from planner.resources.vm import block_address
 from planner.state.model import Attributes, OutputValue, RecordedObject, Run, Snapshot
 from planner.state.store import StateStore
 from planner.steps.builder import StepBuilder
@@ -47,6 +48,8 @@ if TYPE_CHECKING:  # a plan needs none of it, and is asked for more often than a
     from planner.execution.executor import ExecutionResult, Stop
     from planner.execution.recovery import Recovery
     from planner.planfile import SavedPlan
+    from planner.planning.orphans import Disposal
+    from planner.planning.scan import Places, Scan
 
 WORK_DIRECTORY = ".lunform"
 """What `init` makes: fetched modules, and trees of unchanged files. It may be deleted; `init` makes it again."""
@@ -129,6 +132,16 @@ class Applied:
     def complete(self) -> bool:
         """Every step was done."""
         return self.result is None or not (self.result.failed or self.result.skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A scan, and what it was made of: the state as it was read last, pools and hosts, and the configuration."""
+
+    scan: Scan
+    snapshot: Snapshot
+    places: Places
+    desired: ResourceGraph
 
 
 def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = None, *, planning: bool = True) -> Project:
@@ -272,6 +285,74 @@ def capacity(
     return measured, diagnostics
 
 
+def scan(project: Project, store: StateStore, observer: Observer = ignore) -> tuple[Scanned, Diagnostics]:
+    """
+    What is on the declared and the recorded pools and hosts that the state does not know, and what it knows and is not
+    there. Only reads, and takes no lock. What cannot be read is a diagnostic; the rest is looked at all the same.
+
+    Raises:
+        InvalidConfiguration: the configuration cannot be evaluated.
+        StateError: the state cannot be read.
+    """
+    desired = _evaluated(project, partial(_with_recorded, store.read().objects)).graph
+    with closing(OpenProviders(desired.providers)) as providers:
+        return _scanned(store, desired, providers, observer)
+
+
+def plan_disposal(scanned: Scanned, disposal: Disposal) -> Plan:
+    """The plan that adopts or reaps what was chosen of a scan."""
+    from planner.planning.orphans import changes_of
+
+    changes, needs = changes_of(disposal, scanned.snapshot)
+    protected = frozenset(
+        change.address
+        for change in changes
+        if (instance := scanned.desired.instances.get(block_address(change.address)))
+        and instance.resource.lifecycle.prevent_destroy
+    )
+    places = scanned.places
+    steps, made = _build_steps(Changes(tuple(changes), places.attributes, places.providers, needs, protected))
+    return Plan(
+        operation=disposal.operation,
+        lineage=scanned.snapshot.lineage,
+        serial=scanned.snapshot.serial,
+        created=_now(),
+        changes=tuple(replace(c, steps=made[c.address]) for c in sorted(changes, key=lambda change: change.address)),
+        steps=steps,
+    )
+
+
+def dispose(
+    project: Project,
+    store: StateStore,
+    plan: Plan,
+    scanned: Scanned,
+    disposal: Disposal,
+    observer: Observer = ignore,
+    *,
+    lock_timeout: float = 0.0,
+    stop: Stop | None = None,
+) -> Applied:
+    """
+    Adopt or reap, if under the lock all of it is still as it was shown.
+
+    Raises:
+        StalePlan: it is not; nothing was done.
+        And what `apply` raises.
+    """
+
+    def recheck(snapshot: Snapshot, providers: OpenProviders) -> None:
+        again, mistakes = _scanned(store, scanned.desired, providers, ignore)
+        if mistakes.has_errors:
+            raise InvalidConfiguration(mistakes)
+        changed = [found for found in disposal.items if found not in again.scan.found]
+        if changed:
+            names = ", ".join(f"{found.id} of {found.address}" for found in changed)
+            raise StalePlan("What the scan found has changed since.", f"{names}. Nothing was done: scan again.")
+
+    return apply(project, store, plan, observer, lock_timeout=lock_timeout, stop=stop, recheck=recheck)
+
+
 def apply(
     project: Project,
     store: StateStore,
@@ -281,9 +362,13 @@ def apply(
     parallelism: int = 10,
     lock_timeout: float = 0.0,
     stop: Stop | None = None,
+    recheck: Callable[[Snapshot, OpenProviders], None] = lambda snapshot, providers: None,
 ) -> Applied:
     """
     Do what the plan says, all of it that can be done, and record each step. What systems were told is read back.
+
+    Args:
+        recheck: raises when what the plan was made for is not so any more; called once the state is held.
 
     Raises:
         StalePlan: what it touches has moved on; nothing was done.
@@ -303,6 +388,7 @@ def apply(
         refuse_stale(plan, snapshot)
         if plan.is_empty:
             return Applied(None, snapshot.outputs)
+        recheck(snapshot, providers)
         refuse_overcommitted(plan.reservations, providers)
         run = Run(_new_run(), plan.operation, _now(), who())
         result = execute(
@@ -385,6 +471,19 @@ def open_console(directory: Path, inputs: Inputs) -> Console:
 
 
 # -- pieces --
+
+
+def _scanned(
+    store: StateStore, desired: ResourceGraph, providers: OpenProviders, observer: Observer
+) -> tuple[Scanned, Diagnostics]:
+    from planner.planning.scan import find, places_of, targets_of
+
+    before = store.read()
+    places = places_of(before, desired)
+    pools, hosts = targets_of(places, desired)
+    actual, diagnostics = refresh(pools, hosts, providers, observer)
+    after = store.read()
+    return Scanned(find(before, actual, after, places, desired.instances), after, places, desired), diagnostics
 
 
 def _pools_named(texts: Sequence[str], desired: ResourceGraph) -> list[InstanceAddress]:
