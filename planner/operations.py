@@ -23,11 +23,11 @@ from planner.config.loader import SUFFIXES, Parse, all_sources, find_sources, lo
 from planner.config.model import Module
 from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source, did_you_mean
-from planner.errors import InvalidConfiguration, LunformError, StateError, StateLocked
+from planner.errors import InvalidConfiguration, LunformError, StalePlan, StateError, StateLocked
 from planner.evaluation.evaluator import Evaluated, Evaluator, ValueOf
 from planner.evaluation.functions.signature import Function
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
-from planner.events import Observer, WaitingForLock, ignore
+from planner.events import Observer, RunInterrupted, WaitingForLock, ignore
 from planner.planning.adoption import pools_of, read_data
 from planner.planning.builder import PlanRequest, build_plan
 from planner.planning.capacity import Capacity, measure, pool_targets
@@ -35,6 +35,7 @@ from planner.planning.plan import LEFT_OUT, Changes, Plan
 from planner.planning.refresh import refresh
 from planner.plugins import OpenProviders, open_store, provider_definition
 from planner.resources.catalog import shown
+from planner.resources.vm import block_address
 from planner.state.model import Attributes, Origin, OutputValue, RecordedObject, Run, Snapshot
 from planner.state.store import StateStore
 from planner.steps.builder import StepBuilder
@@ -47,6 +48,8 @@ if TYPE_CHECKING:  # a plan needs none of it, and is asked for more often than a
     from planner.execution.executor import ExecutionResult, Stop
     from planner.execution.recovery import Recovery
     from planner.planfile import SavedPlan
+    from planner.planning.orphans import Disposal
+    from planner.planning.scan import Places, Scan
 
 WORK_DIRECTORY = ".lunform"
 """What `init` makes: fetched modules, and trees of unchanged files. It may be deleted; `init` makes it again."""
@@ -129,6 +132,16 @@ class Applied:
     def complete(self) -> bool:
         """Every step was done."""
         return self.result is None or not (self.result.failed or self.result.skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A scan, and what it was made of: the state as it was read last, pools and hosts, and the configuration."""
+
+    scan: Scan
+    snapshot: Snapshot
+    places: Places
+    desired: ResourceGraph
 
 
 def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = None, *, planning: bool = True) -> Project:
@@ -218,6 +231,7 @@ def plan(
 
             try:
                 with store.lock("look up", 0):
+                    _tell_interrupted(_unfinished(store), observer)
                     settings = project.evaluator.evaluate(lambda instance: instance.attributes, providers_only=True)
                     found = recover(snapshot, open_providers(settings.graph))
             except StateLocked as error:
@@ -271,6 +285,74 @@ def capacity(
     return measured, diagnostics
 
 
+def scan(project: Project, store: StateStore, observer: Observer = ignore) -> tuple[Scanned, Diagnostics]:
+    """
+    What is on the declared and the recorded pools and hosts that the state does not know, and what it knows and is not
+    there. Only reads, and takes no lock. What cannot be read is a diagnostic; the rest is looked at all the same.
+
+    Raises:
+        InvalidConfiguration: the configuration cannot be evaluated.
+        StateError: the state cannot be read.
+    """
+    desired = _evaluated(project, partial(_with_recorded, store.read().objects)).graph
+    with closing(OpenProviders(desired.providers)) as providers:
+        return _scanned(store, desired, providers, observer)
+
+
+def plan_disposal(scanned: Scanned, disposal: Disposal) -> Plan:
+    """The plan that adopts or reaps what was chosen of a scan."""
+    from planner.planning.orphans import changes_of
+
+    changes, needs = changes_of(disposal, scanned.snapshot)
+    protected = frozenset(
+        change.address
+        for change in changes
+        if (instance := scanned.desired.instances.get(block_address(change.address)))
+        and instance.resource.lifecycle.prevent_destroy
+    )
+    places = scanned.places
+    steps, made = _build_steps(Changes(tuple(changes), places.attributes, places.providers, needs, protected))
+    return Plan(
+        operation=disposal.operation,
+        lineage=scanned.snapshot.lineage,
+        serial=scanned.snapshot.serial,
+        created=_now(),
+        changes=tuple(replace(c, steps=made[c.address]) for c in sorted(changes, key=lambda change: change.address)),
+        steps=steps,
+    )
+
+
+def dispose(
+    project: Project,
+    store: StateStore,
+    plan: Plan,
+    scanned: Scanned,
+    disposal: Disposal,
+    observer: Observer = ignore,
+    *,
+    lock_timeout: float = 0.0,
+    stop: Stop | None = None,
+) -> Applied:
+    """
+    Adopt or reap, if under the lock all of it is still as it was shown.
+
+    Raises:
+        StalePlan: it is not; nothing was done.
+        And what `apply` raises.
+    """
+
+    def recheck(snapshot: Snapshot, providers: OpenProviders) -> None:
+        again, mistakes = _scanned(store, scanned.desired, providers, ignore)
+        if mistakes.has_errors:
+            raise InvalidConfiguration(mistakes)
+        changed = [found for found in disposal.items if found not in again.scan.found]
+        if changed:
+            names = ", ".join(f"{found.id} of {found.address}" for found in changed)
+            raise StalePlan("What the scan found has changed since.", f"{names}. Nothing was done: scan again.")
+
+    return apply(project, store, plan, observer, lock_timeout=lock_timeout, stop=stop, recheck=recheck)
+
+
 def apply(
     project: Project,
     store: StateStore,
@@ -280,9 +362,13 @@ def apply(
     parallelism: int = 10,
     lock_timeout: float = 0.0,
     stop: Stop | None = None,
+    recheck: Callable[[Snapshot, OpenProviders], None] = lambda snapshot, providers: None,
 ) -> Applied:
     """
     Do what the plan says, all of it that can be done, and record each step. What systems were told is read back.
+
+    Args:
+        recheck: raises when what the plan was made for is not so any more; called once the state is held.
 
     Raises:
         StalePlan: what it touches has moved on; nothing was done.
@@ -292,6 +378,7 @@ def apply(
     """
     from planner.execution.admission import refuse_overcommitted
     from planner.execution.executor import execute
+    from planner.execution.faults import fault_point
     from planner.execution.readback import read_back
     from planner.planfile import refuse_stale
     from planner.state.lock import who
@@ -301,6 +388,7 @@ def apply(
         refuse_stale(plan, snapshot)
         if plan.is_empty:
             return Applied(None, snapshot.outputs)
+        recheck(snapshot, providers)
         refuse_overcommitted(plan.reservations, providers)
         run = Run(_new_run(), plan.operation, _now(), who())
         result = execute(
@@ -320,7 +408,9 @@ def apply(
         applied = Applied(result, snapshot.outputs, mistakes)
         if applied.complete and plan.operation in ("destroy", "refresh"):
             applied = replace(applied, outputs=_planned_outputs(plan, snapshot))
-        elif applied.complete and project.evaluator.program.has_aftermath:
+        elif applied.complete and plan.operation == "apply" and not project.evaluator.program.has_aftermath:
+            applied = replace(applied, outputs={})
+        elif applied.complete and plan.operation == "apply":
             outputs, unmet = _aftermath(project, plan, snapshot, result.objects, providers, observer)
             applied = replace(applied, outputs=outputs, diagnostics=Diagnostics([*mistakes, *unmet]))
         if plan.is_partial:
@@ -329,7 +419,9 @@ def apply(
                 "The plan was made with -target or -exclude. Plan without them to see what else is to be done.",
             )
         summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
+        fault_point("before-finish")
         store.finish(replace(run, finished=_now(), summary=summary), applied.outputs)
+        fault_point("after-finish")
         return applied
 
 
@@ -390,6 +482,19 @@ def open_console(directory: Path, inputs: Inputs) -> Console:
 
 
 # -- pieces --
+
+
+def _scanned(
+    store: StateStore, desired: ResourceGraph, providers: OpenProviders, observer: Observer
+) -> tuple[Scanned, Diagnostics]:
+    from planner.planning.scan import find, places_of, targets_of
+
+    before = store.read()
+    places = places_of(before, desired)
+    pools, hosts = targets_of(places, desired)
+    actual, diagnostics = refresh(pools, hosts, providers, observer)
+    after = store.read()
+    return Scanned(find(before, actual, after, places, desired.instances), after, places, desired), diagnostics
 
 
 def _pools_named(texts: Sequence[str], desired: ResourceGraph) -> list[InstanceAddress]:
@@ -490,15 +595,35 @@ def _evaluated(
 
 
 def _settled(store: StateStore, providers: OpenProviders, observer: Observer) -> Snapshot:
+    """The state after what killed runs did is found out and recorded, and those runs are closed."""
+    from planner.execution.faults import fault_point
     from planner.execution.recovery import recover
 
-    snapshot = store.read()
-    if not snapshot.in_doubt:
+    snapshot, unfinished = store.read(), _unfinished(store)
+    if not snapshot.in_doubt and not unfinished:
         return snapshot
+    _tell_interrupted(unfinished, observer)
     found = recover(snapshot, providers)
-    store.commit(found.outcomes)
+    if found.outcomes:
+        fault_point("recovery:before-commit")
+        store.commit(found.outcomes)
+        fault_point("recovery:after-commit")
     _tell(found, observer)
+    summary = f"interrupted; of {len(found.outcomes)} steps in doubt {len(found.findings)} had been done"
+    for run in unfinished:
+        store.finish(replace(run, finished=_now(), summary=summary), None)
+        fault_point("recovery:closed")
     return store.read()
+
+
+def _unfinished(store: StateStore) -> list[Run]:
+    """Runs that began and did not end. For the holder of the lock: killed ones."""
+    return [run for run in store.runs() if run.finished is None]
+
+
+def _tell_interrupted(runs: Sequence[Run], observer: Observer) -> None:
+    for run in runs:
+        observer(RunInterrupted(run.id, run.operation, run.who, run.started))
 
 
 def _tell(found: Recovery, observer: Observer) -> None:

@@ -34,6 +34,8 @@ BOOLEANS = frozenset(
         "-compact-warnings",
         "-auto-approve",
         "-allow-data-loss",
+        "-adopt",
+        "-reap",
         "-raw",
         "-check",
         "-diff",

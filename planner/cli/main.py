@@ -28,6 +28,7 @@ VERBS = {
     "destroy": "planner.cli.apply",
     "refresh": "planner.cli.apply",
     "drift": "planner.cli.drift",
+    "scan": "planner.cli.scan",
     "show": "planner.cli.inspect",
     "capacity": "planner.cli.capacity",
     "output": "planner.cli.inspect",

@@ -7,11 +7,11 @@ as well: a commit waits for a disk, and whoever waits cannot coordinate. A job t
 no thread.
 
 When outcomes are committed: one commit at a time; at once when no call is under way, and otherwise so seldom that it is
-a fifth of the time, or every 50 ms, or half of the time in a slow store. The worker is one whose call has just ended. Where all calls last longer than the
-next commit can wait, the coordinator makes it, which has nothing else to do then. A step starts only once the outcomes
-that it requires are committed. Intents alone would let a killed run find nearly everything again, but not what only an
-answer says, such as the account of a grant; so no effect may stand on an answer that can still be lost. It costs no
-throughput: other steps take the places meanwhile.
+a fifth of the time, or every 50 ms, or half of the time in a slow store. The worker is one whose call has just ended.
+Where all calls last longer than the next commit can wait, the coordinator makes it, which has nothing else to do then.
+A step starts only once the outcomes that it requires are committed. Intents alone would let a killed run find nearly
+everything again, but not what only an answer says, such as the account of a grant; so no effect may stand on an answer
+that can still be lost. It costs no throughput: other steps take the places meanwhile.
 """
 
 from __future__ import annotations
@@ -58,17 +58,26 @@ _LONGEST_PAUSE = 0.05
 """Seconds between two quick commits. A longer pause would save little: by then a commit has outcomes enough."""
 
 
+def _nobody() -> None:
+    """Listens."""
+
+
 class Stop:
     """How a run is asked to end; `request` may be called from a signal handler and from any thread."""
 
     def __init__(self) -> None:
         self.requests = 0
-        self._wake: Callable[[], None] = lambda: None
+        self._wake: Callable[[], None] = _nobody
 
     def request(self) -> None:
         """First time: start nothing new, let running steps end. Second: leave at once; the journal makes that safe."""
         self.requests += 1
         self._wake()
+
+    @property
+    def is_heard(self) -> bool:
+        """A run has begun and listens: before that there is nothing to let end."""
+        return self._wake is not _nobody
 
     def on_request(self, wake: Callable[[], None]) -> None:
         """Have `wake` called with each request from now on, and now if there was one."""
@@ -150,7 +159,9 @@ def execute(
         graph, parallelism=parallelism, deadline=deadline, jitter=jitter, provider_limits=provider_limits
     )
     intents = [Intent(run.id, step.id, str(step.address), step.to_json()) for step in graph.steps]
+    fault_point("before-begin")
     lineage = store.begin(run, intents, origin)
+    fault_point("after-begin")
     observer(ApplyStarted(run.id, len(graph.steps)))
     with _Workers(min(parallelism, len(graph.steps))) as workers:
         execution = _Execution(
@@ -468,6 +479,7 @@ class _Execution:
                 return self.blame(step, TypeError("the answer is no reply"))
 
     def succeed(self, step: Step, folded: RecordedObject | None) -> plays.Event:
+        fault_point(f"{step.verb.value}:before-record")
         before = self.objects.get(step.address)
         if folded is not None:
             self.objects[step.address] = folded
@@ -512,8 +524,7 @@ class _Execution:
         return self.fail(
             step,
             f"Provider {step.provider} failed with {type(error).__name__}",
-            f"{step.verb.value} ended with {type(error).__name__}{where}, which is a bug in provider "
-            f"{step.provider}. It may or may not have had its effect: the next run looks it up.",
+            f"{step.verb.value} ended with {type(error).__name__}{where}, which is a bug in provider {step.provider}.",
             is_unknown=True,
         )
 

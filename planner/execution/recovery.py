@@ -16,6 +16,7 @@ from typing import Any, assert_never
 from planner.errors import Unsettled
 from planner.events import StepRecovered
 from planner.execution.calls import poll
+from planner.execution.faults import fault_point
 from planner.execution.lookup import Actual
 from planner.execution.outcome import done, fold
 from planner.sdk.errors import ProviderError, Retryable, Unreachable
@@ -69,6 +70,7 @@ def recover(
                 effect = _wait(step, intent.job, providers, until, clock, sleep)
         except ProviderError as error:
             raise _unsettled(step, f"{error}. {error.detail}") from error
+        fault_point("recovery:looked-up")
         if effect is None:
             outcomes.append(
                 Outcome(
@@ -134,6 +136,8 @@ def _participle(step: Step) -> str:
             return "resized"
         case Verb.UPDATE_QOS | Verb.UPDATE_POLICY:
             return "given its new figures"
+        case Verb.RECORD if "policy" in arguments:
+            return "given its new figures by its policy"
         case Verb.GRANT:
             return f"opened to {arguments['host']}"
         case Verb.REVOKE:

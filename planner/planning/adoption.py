@@ -53,7 +53,7 @@ def _find_import(id: str, actual: Actual, range: SourceRange, diagnostics: Diagn
     ]
     exact = [found for found in listed if found[1].id == id] or listed
     if len(exact) == 1:
-        return _recorded(*exact[0])
+        return recorded_volume(*exact[0])
     pools = ", ".join(sorted(actual.pools)) or "none"
     if exact:
         detail = f'{len(exact)} volumes are called "{id}": {", ".join(v.id for _, v in exact)}. Name one by its id.'
@@ -96,7 +96,8 @@ def read_data(instances: Iterable[ResourceInstance], actual: Actual, diagnostics
     return found
 
 
-def _recorded(pool: str, volume: ActualVolume) -> dict[str, Any]:
+def recorded_volume(pool: str, volume: ActualVolume) -> dict[str, Any]:
+    """A volume as it would be recorded, without access and disks."""
     serial = volume.owner.intent if volume.owner else hashlib.sha256(volume.id.encode()).hexdigest()[:16]
     return {
         "offering": None,

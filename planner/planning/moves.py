@@ -13,6 +13,7 @@ from planner.addresses import InstanceAddress, ModulePath, ModuleStep
 from planner.config.model import Module, Moved
 from planner.diagnostics import Diagnostics, SourceRange
 from planner.evaluation.program import StaticPath
+from planner.resources.catalog import OBJECT_TYPES
 from planner.resources.vm import VM, VOLUME_TYPES, block_address, root_disk_address
 from planner.state.model import RecordedObject, Snapshot
 
@@ -63,7 +64,8 @@ def apply_moves(
         target = _between_one_and_many(target, modules)
         if target == address:
             continue
-        if target in objects or target in targets.values():
+        half_moved = target in objects and _are_one(objects[address], objects[target])
+        if (target in objects and not half_moved) or target in targets.values():
             diagnostics.warning(
                 "Nothing was moved",
                 f"{target} is recorded already, so {address} stays where it is recorded.",
@@ -71,13 +73,14 @@ def apply_moves(
             )
         else:
             targets[address] = target
-    if not targets:
+    renamed = targets | _moved_before(objects, by_source, modules, diagnostics)
+    if not renamed:
         return Moves(snapshot, {}, frozenset())
-    names = {str(old): str(new) for old, new in targets.items()}
+    names = {str(old): str(new) for old, new in renamed.items()}
     moved: dict[InstanceAddress, RecordedObject] = {}
     changed: set[InstanceAddress] = set()
     for object in objects.values():
-        new = _rewritten(object, targets, names)
+        new = _rewritten(object, renamed, names)
         moved[new.address] = new
         if new != object:
             changed.add(new.address)
@@ -108,6 +111,27 @@ class _Rule:
         if not whole and address.key != source.key:
             return None
         return replace(target, key=address.key if whole else target.key)
+
+
+def _are_one(old: RecordedObject, new: RecordedObject) -> bool:
+    """The same object: a run was killed, or stopped, that had recorded it anew and not yet forgotten the old record."""
+    if OBJECT_TYPES[old.address.type].provisioned:
+        return bool(old.attributes["id"] == new.attributes["id"])
+    return {**old.attributes, "id": str(new.address)} == {**new.attributes, "id": str(new.address)}
+
+
+def _moved_before(
+    objects: Mapping[InstanceAddress, RecordedObject],
+    rules: Mapping[InstanceAddress, _Rule],
+    modules: Mapping[StaticPath, Module],
+    diagnostics: Diagnostics,
+) -> dict[InstanceAddress, InstanceAddress]:
+    """What has moved already, by its old address, while records that refer to it still use that."""
+    if not rules:
+        return {}
+    dangling = {need for object in objects.values() for need in object.dependencies if need not in objects}
+    followed = {need: _between_one_and_many(_follow(need, rules, diagnostics), modules) for need in sorted(dangling)}
+    return {old: new for old, new in followed.items() if new != old and new in objects}
 
 
 def _itself(address: InstanceAddress) -> InstanceAddress:

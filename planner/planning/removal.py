@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from planner.addresses import InstanceAddress, ModulePath, ResourceAddress, names_of
 from planner.dependency import CycleError, DependencyGraph
@@ -14,8 +13,28 @@ from planner.planning.current import Current
 from planner.planning.moves import within
 from planner.planning.plan import Action, Change
 from planner.resources.catalog import OBJECT_TYPES
-from planner.resources.vm import VOLUME_TYPES, block_address
+from planner.resources.vm import VM, VOLUME_TYPES, block_address
 from planner.state.model import DEPOSED, RecordedObject, Snapshot
+
+
+def recorded_twice(
+    objects: Mapping[InstanceAddress, RecordedObject], declared: Collection[InstanceAddress]
+) -> set[InstanceAddress]:
+    """
+    Addresses whose volume or VM is recorded at another address as well, by a run that did not get to its end: it had
+    begun to move it, or to set it aside for a successor that was never made. Only the record of them goes. The address
+    that counts is one that is declared, if any is.
+    """
+    found: dict[tuple[str, ...], list[InstanceAddress]] = defaultdict(list)
+    for address, object in objects.items():
+        if OBJECT_TYPES[address.type].provisioned:
+            is_vm = address.type == VM.name
+            found[address.type, object.attributes["host" if is_vm else "pool"], object.attributes["id"]].append(address)
+    doubles: set[InstanceAddress] = set()
+    for addresses in found.values():
+        addresses.sort(key=lambda address: (address not in declared, DEPOSED in address.name, address))
+        doubles.update(address for address in addresses[1:] if address not in declared)
+    return doubles
 
 
 class Removals:
@@ -50,7 +69,8 @@ class Removals:
 
     def plan(self, declared: Collection[InstanceAddress], diagnostics: Diagnostics) -> Iterator[Change]:
         """A change for everything that goes. What is protected stays, with a warning."""
-        kept = self._kept(declared, diagnostics)
+        doubles = recorded_twice(self._objects, declared)
+        kept = self._kept({*declared, *doubles}, diagnostics)
         for object in self._objects.values():
             address = object.address
             if address in declared or address in kept or self._leaves(address):
@@ -58,7 +78,7 @@ class Removals:
             now = self._currents[address]
             released = self._is_released(object)
             retained = address.type in VOLUME_TYPES and object.attributes.get("on_destroy") == "retain"
-            forgets = released or retained or now.attributes is None or self._has_no_successor(object)
+            forgets = released or retained or now.attributes is None or address in doubles
             yield Change(
                 address=address,
                 action=Action.FORGET if forgets else Action.DELETE,
@@ -87,12 +107,6 @@ class Removals:
     def _is_released(self, object: RecordedObject) -> bool:
         """A `removed` block lets it go without destroying it."""
         return not self._destroy and not all(self._said_of(object))
-
-    def _has_no_successor(self, object: RecordedObject) -> bool:
-        """A volume that stepped aside for one that was never made: it is still the one that it was."""
-        name, deposed, _ = object.address.name.partition(DEPOSED)
-        original = self._objects.get(replace(object.address, name=name)) if deposed else None
-        return original is not None and original.attributes["id"] == object.attributes["id"]
 
     def _why(self, address: InstanceAddress) -> str:
         if self._destroy:

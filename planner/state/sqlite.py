@@ -10,6 +10,7 @@ The state in one SQLite file, and the default backend.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -404,9 +405,27 @@ def _told_of(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise _foreign(path, f"is damaged or of another kind ({error})") from error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise _full(path) from error
+        if code == sqlite3.SQLITE_BUSY:
+            raise StateError(
+                "The state is busy",
+                f"{path}: another process has had it open for writing for {_WAIT:.0f} s, and it is none of Lunform's. "
+                "End it, and run the same command again.",
+            ) from error
         raise StateError("The state cannot be read or written", f"{path}: {error}.") from error
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise _full(path) from error
         raise StateError("The state cannot be read or written", f"{path}: {error.strerror}.") from error
+
+
+def _full(path: Path) -> StateError:
+    return StateError(
+        "There is no room for the state",
+        f"{path}: the disk is full. Make room, and run the same command again: it finds out what was done.",
+    )
 
 
 def _foreign(path: Path, what: str) -> ForeignState:
