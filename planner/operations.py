@@ -19,29 +19,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.addresses import InstanceAddress
-from planner.config.loader import SUFFIXES, Parse, all_sources, find_sources, load_module, remote_calls
-from planner.config.model import Module
+from planner.config.decoder import decode_module
+from planner.config.json_outline import CONFIGURATION
+from planner.config.loader import Parse, all_sources, find_sources, load_module, remote_calls
+from planner.config.model import Module, Settings
 from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source, did_you_mean
 from planner.errors import InvalidConfiguration, LunformError, StalePlan, StateError, StateLocked
 from planner.evaluation.evaluator import Evaluated, Evaluator, ValueOf
-from planner.evaluation.functions.signature import Function
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer, RunInterrupted, WaitingForLock, ignore
+from planner.initialisation import WORK_DIRECTORY, current_workspace, open_initialised
 from planner.planning.adoption import pools_of, read_data
 from planner.planning.builder import PlanRequest, build_plan
 from planner.planning.capacity import Capacity, measure, pool_targets
 from planner.planning.plan import LEFT_OUT, Changes, Plan
 from planner.planning.refresh import refresh
-from planner.plugins import OpenProviders, open_store, provider_definition
+from planner.plugins import OpenProviders, check_backend, provider_definition
 from planner.resources.catalog import shown
 from planner.resources.vm import block_address
 from planner.state.model import Attributes, Origin, OutputValue, RecordedObject, Run, Snapshot
-from planner.state.store import StateStore
+from planner.state.store import DEFAULT_WORKSPACE, StateBackend, StateStore
 from planner.steps.builder import StepBuilder
-from planner.syntax import ast
 from planner.values.marks import UNKNOWN, Unknown
-from planner.values.types import Value
 from planner.version import VERSION
 
 if TYPE_CHECKING:  # a plan needs none of it, and is asked for more often than an apply
@@ -51,9 +51,6 @@ if TYPE_CHECKING:  # a plan needs none of it, and is asked for more often than a
     from planner.planning.orphans import Disposal
     from planner.planning.scan import Places, Scan
 
-WORK_DIRECTORY = ".lunform"
-"""What `init` makes: fetched modules, and trees of unchanged files. It may be deleted; `init` makes it again."""
-
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
@@ -62,58 +59,33 @@ class Inputs:
 
     Attributes:
         command_line: `-var` and `-var-file`, in their order.
-        environment: where LUNFORM_VAR_name is looked for.
-        saved: values that a saved plan carries, plain data.
+        environment: where LUNFORM_VAR_name, LUNFORM_BACKEND_name and LUNFORM_WORKSPACE are looked for.
+        saved: plain values that a plan was made with, but for the sensitive ones; then only those count of what else is
+            given.
     """
 
     command_line: Sequence[FromCommandLine] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    saved: Mapping[str, Any] = field(default_factory=dict)
+    saved: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A loaded configuration, ready to be evaluated; `diagnostics` hold what was wrong so far."""
+    """
+    A loaded configuration, ready to be evaluated; `diagnostics` hold what was wrong so far.
+
+    Attributes:
+        environment: as in `Inputs`.
+        workspace: the one in use.
+    """
 
     directory: Path
     module: Module
     given: Mapping[str, GivenValue]
     evaluator: Evaluator
     diagnostics: Diagnostics
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """
-    What the console has to say to an expression.
-
-    Attributes:
-        value: None where there is none; then `mistakes` say why.
-        is_type: the value is what type() has made: the text of a type, and no text of the user's.
-    """
-
-    value: Value | None
-    mistakes: Diagnostics
-    is_type: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Console:
-    """A configuration, evaluated once with what is recorded; `diagnostics` hold what was wrong with it."""
-
-    evaluated: Evaluated
-    functions: Mapping[str, Function]
-    diagnostics: Diagnostics
-
-    def answer(self, source: Source) -> Answer:
-        """The value of an expression in the root module, outside of all blocks."""
-        from planner.syntax.parser import parse_expression
-
-        expression, mistakes = parse_expression(source)
-        if expression is None:
-            return Answer(None, mistakes)
-        value, mistakes = self.evaluated.answer(expression, self.functions)
-        return Answer(value, mistakes, isinstance(expression, ast.Call) and expression.name == "type")
+    environment: Mapping[str, str]
+    workspace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +121,28 @@ def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = Non
     Read a directory's configuration, or `sources` instead of its files. Mistakes come with it and are not raised.
 
     Args:
+        sources: what a saved plan or an earlier run was made from. They say what is wanted, and not where the state is,
+            which may have been moved since: that is still for the files in the directory to say.
         planning: what only apply can tell, such as timestamp(), is left unknown.
     """
     diagnostics = Diagnostics()
     from planner.syntax.json_syntax import parse_source
 
     find = partial(find_sources, directory) if sources is None else partial(_among, sources)
-    module, mistakes = load_module(find, _parser(directory), VERSION)
+    parse = _parser(directory)
+    module, mistakes = load_module(find, parse, VERSION)
     diagnostics.extend(mistakes)
+    if sources:
+        module = replace(module, settings=_settings_of(directory, parse, diagnostics) or module.settings)
     given, mistakes = collect(module, directory, inputs.environment, inputs.command_line, inputs.saved, parse_source)
     diagnostics.extend(mistakes)
-    return Project(directory, module, given, _evaluator(directory, module, given, planning=planning), diagnostics)
+    workspace = DEFAULT_WORKSPACE
+    try:
+        workspace = current_workspace(directory, inputs.environment)
+    except LunformError as error:
+        diagnostics.error(str(error), error.detail)
+    evaluator = _evaluator(directory, module, given, workspace, planning=planning)
+    return Project(directory, module, given, evaluator, diagnostics, inputs.environment, workspace)
 
 
 def fetch_modules(directory: Path, inputs: Inputs) -> tuple[Project, int]:
@@ -191,20 +174,29 @@ def validate(project: Project) -> Diagnostics:
         lambda instance: instance.attributes, without_inputs=True, without_copies=True
     )
     diagnostics.extend(evaluated.diagnostics)
-    _, mistakes = open_store(project.module.settings, project.directory)
-    diagnostics.extend(mistakes)
+    diagnostics.extend(check_backend(project.module.settings))
     return diagnostics
+
+
+def backend_of(project: Project) -> StateBackend:
+    """
+    Raises:
+        InvalidConfiguration: the configuration does not say where the state is, or not what was initialised.
+    """
+    backend, mistakes = open_initialised(project.module.settings, project.directory, project.environment)
+    if backend is None or mistakes.has_errors or project.diagnostics.has_errors:
+        raise InvalidConfiguration(Diagnostics([*project.diagnostics, *mistakes]))
+    return backend
 
 
 def store_of(project: Project) -> StateStore:
     """
+    The state of the workspace that is in use.
+
     Raises:
-        InvalidConfiguration: the configuration does not say where the state is.
+        InvalidConfiguration: as in `backend_of`.
     """
-    store, mistakes = open_store(project.module.settings, project.directory)
-    if store is None or mistakes.has_errors or project.diagnostics.has_errors:
-        raise InvalidConfiguration(Diagnostics([*project.diagnostics, *mistakes]))
-    return store
+    return backend_of(project).open(project.workspace)
 
 
 def plan(
@@ -215,10 +207,16 @@ def plan(
 
     Raises:
         InvalidConfiguration: with all that stands in the way.
-        StateError: the state cannot be read.
+        StateError: the state cannot be read, or its workspace does not exist.
     """
     diagnostics = Diagnostics(list(project.diagnostics))
     snapshot = store.read()
+    if not snapshot.lineage and project.workspace != DEFAULT_WORKSPACE:
+        raise StateError(
+            f'There is no workspace "{project.workspace}".',
+            "A plan for it would create everything anew. If that is meant, make it first:"
+            f" lunform workspace new {project.workspace}. The others: lunform workspace list",
+        )
     opened: list[OpenProviders] = []
 
     def open_providers(graph: ResourceGraph) -> OpenProviders:
@@ -371,7 +369,7 @@ def apply(
         recheck: raises when what the plan was made for is not so any more; called once the state is held.
 
     Raises:
-        StalePlan: what it touches has moved on; nothing was done.
+        StalePlan: what it touches has moved on, or it was made for another workspace; nothing was done.
         NoRoom: others have used what it counts on; nothing was done.
         StateLocked: somebody else holds the state.
         InvalidConfiguration: the providers' settings cannot be evaluated any more.
@@ -381,16 +379,16 @@ def apply(
     from planner.execution.faults import fault_point
     from planner.execution.readback import read_back
     from planner.planfile import refuse_stale
-    from planner.state.lock import who
 
-    with _locked(store, plan.operation, lock_timeout, observer), closing(_providers(project)) as providers:
+    refuse_elsewhere(plan, project)
+    with locked(store, plan.operation, lock_timeout, observer), closing(_providers(project)) as providers:
         snapshot = _settled(store, providers, observer)
         refuse_stale(plan, snapshot)
         if plan.is_empty:
             return Applied(None, snapshot.outputs)
         recheck(snapshot, providers)
         refuse_overcommitted(plan.reservations, providers)
-        run = Run(_new_run(), plan.operation, _now(), who())
+        run = new_run(plan.operation)
         result = execute(
             run,
             plan.steps,
@@ -420,7 +418,7 @@ def apply(
             )
         summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
         fault_point("before-finish")
-        store.finish(replace(run, finished=_now(), summary=summary), applied.outputs)
+        store.finish(finished(run, summary), applied.outputs)
         fault_point("after-finish")
         return applied
 
@@ -433,13 +431,26 @@ def settle_interrupted(project: Project, store: StateStore, observer: Observer =
         StateLocked: somebody else holds the state; then that run may well be going on.
     """
     if store.read().in_doubt:
-        with _locked(store, "recover", timeout, observer), closing(_providers(project)) as providers:
+        with locked(store, "recover", timeout, observer), closing(_providers(project)) as providers:
             _settled(store, providers, observer)
 
 
 def with_saved(inputs: Inputs, saved: SavedPlan) -> Inputs:
     """Inputs for a saved plan: its own values, and whatever is given now for the sensitive ones, which it lacks."""
     return replace(inputs, saved=saved.plan.variables)
+
+
+def refuse_elsewhere(plan: Plan, project: Project) -> None:
+    """
+    Raises:
+        StalePlan: the plan was made for another workspace than the one in use.
+    """
+    if plan.workspace != project.workspace:
+        raise StalePlan(
+            "The plan was made for another workspace.",
+            f'It was made for "{plan.workspace}", and "{project.workspace}" is in use. Change to that one with:'
+            f" lunform workspace select {plan.workspace}",
+        )
 
 
 def block_edges(project: Project) -> list[tuple[str, str]]:
@@ -453,32 +464,6 @@ def block_edges(project: Project) -> list[tuple[str, str]]:
     if mistakes.has_errors:
         raise InvalidConfiguration(mistakes)
     return project.evaluator.edges()
-
-
-def open_console(directory: Path, inputs: Inputs) -> Console:
-    """
-    What expressions are asked of: the configuration with what is recorded, and unknown what is not created yet.
-
-    Works without configuration, and with a broken one: what is wrong comes with it and is not raised.
-    """
-    from planner.evaluation.functions.registry import standard_functions
-
-    is_empty = not any(path.name.endswith(SUFFIXES) for path in directory.iterdir())
-    project = load(directory, inputs, () if is_empty else None, planning=False)
-    diagnostics = Diagnostics([*project.diagnostics, *project.evaluator.diagnostics])
-    objects: Mapping[InstanceAddress, RecordedObject] = {}
-    store, mistakes = open_store(project.module.settings, directory)
-    diagnostics.extend(mistakes)
-    if store is not None:
-        try:
-            with closing(store):
-                objects = store.read().objects
-        except StateError as error:
-            diagnostics.error(str(error), error.detail)
-    evaluated = project.evaluator.evaluate(partial(_recorded, objects), without_copies=True)
-    diagnostics.extend(evaluated.diagnostics)
-    functions = standard_functions(directory, plan_time=datetime.now(UTC), console=True)
-    return Console(evaluated, functions, diagnostics)
 
 
 # -- pieces --
@@ -518,7 +503,7 @@ def _pools_named(texts: Sequence[str], desired: ResourceGraph) -> list[InstanceA
 
 
 @contextmanager
-def _locked(store: StateStore, operation: str, timeout: float, observer: Observer) -> Iterator[None]:
+def locked(store: StateStore, operation: str, timeout: float, observer: Observer) -> Iterator[None]:
     """Hold the state; who has to be waited for is told."""
     with ExitStack() as held:
         try:
@@ -531,7 +516,9 @@ def _locked(store: StateStore, operation: str, timeout: float, observer: Observe
         yield
 
 
-def _evaluator(directory: Path, module: Module, given: Mapping[str, GivenValue], *, planning: bool) -> Evaluator:
+def _evaluator(
+    directory: Path, module: Module, given: Mapping[str, GivenValue], workspace: str, *, planning: bool
+) -> Evaluator:
     """
     Args:
         planning: as in `load`.
@@ -540,12 +527,25 @@ def _evaluator(directory: Path, module: Module, given: Mapping[str, GivenValue],
     from planner.syntax.parser import parse_expression
 
     functions = standard_functions(directory, plan_time=datetime.now(UTC), planning=planning)
-    return Evaluator(module, given, provider_definition, parse_expression, functions)
+    return Evaluator(module, given, provider_definition, parse_expression, functions, workspace=workspace)
 
 
 def _among(sources: Sequence[Source], directory: str) -> tuple[list[Source], Diagnostics]:
     """A saved plan's sources of one directory."""
     return [source for source in sources if str(Path(source.filename).parent) == directory], Diagnostics()
+
+
+def _settings_of(directory: Path, parse: Parse, diagnostics: Diagnostics) -> Settings | None:
+    """The `lunform` block of the files in a directory; None where there are no files."""
+    sources, mistakes = find_sources(directory)
+    if not sources:
+        return None
+    bodies = [(source, parse(source, CONFIGURATION)) for source in sources]
+    for _, (_, unread) in bodies:
+        mistakes.extend(unread)
+    module, _ = decode_module(".", [(source, body) for source, (body, _) in bodies], VERSION)
+    diagnostics.extend(mistakes)
+    return module.settings
 
 
 def _parser(directory: Path) -> Parse:
@@ -654,13 +654,13 @@ def _aftermath(
     def holds(address: InstanceAddress) -> bool:
         return not plan.is_partial or address in planned
 
-    evaluator = _evaluator(project.directory, project.module, project.given, planning=False)
+    evaluator = _evaluator(project.directory, project.module, project.given, project.workspace, planning=False)
     data: Mapping[str, Attributes] = {}
 
     def as_recorded(instance: ResourceInstance) -> Attributes:
         if instance.is_data:
             return data.get(str(instance.address), instance.attributes)
-        recorded = _recorded(objects, instance)
+        recorded = recorded_attributes(objects, instance)
         return instance.attributes if isinstance(recorded, Unknown) else recorded
 
     evaluated = evaluator.evaluate(as_recorded, holds=holds)
@@ -686,19 +686,29 @@ def _aftermath(
 
 def _with_recorded(objects: Mapping[InstanceAddress, RecordedObject], instance: ResourceInstance) -> Attributes:
     """What an instance is wanted to be; for a volume that there is, what it is."""
-    recorded = _recorded(objects, instance) if instance.type.provisioned else UNKNOWN
+    recorded = recorded_attributes(objects, instance) if instance.type.provisioned else UNKNOWN
     return instance.attributes if isinstance(recorded, Unknown) else recorded
 
 
-def _recorded(objects: Mapping[InstanceAddress, RecordedObject], instance: ResourceInstance) -> Attributes | Unknown:
+def recorded_attributes(
+    objects: Mapping[InstanceAddress, RecordedObject], instance: ResourceInstance
+) -> Attributes | Unknown:
+    """What is recorded of an instance, as expressions see it."""
     object = objects.get(instance.address)
     if object is None:
         return UNKNOWN
     return shown(instance.type.name, object.attributes)
 
 
-def _new_run() -> str:
-    return secrets.token_hex(8)
+def new_run(operation: str) -> Run:
+    """A run of this process that begins now."""
+    from planner.state.lock import who
+
+    return Run(secrets.token_hex(8), operation, _now(), who())
+
+
+def finished(run: Run, summary: str) -> Run:
+    return replace(run, finished=_now(), summary=summary)
 
 
 def _now() -> str:

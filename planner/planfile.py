@@ -172,6 +172,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
         "reservations": [_reservation_json(item) for item in plan.reservations],
         "targets": list(plan.targets),
         "excludes": list(plan.excludes),
+        "workspace": plan.workspace,
     }
 
 
@@ -191,6 +192,7 @@ def _plan_from(data: Mapping[str, Any]) -> Plan:
         reservations=tuple(_reservation_from(item) for item in data["reservations"]),
         targets=tuple(data["targets"]),
         excludes=tuple(data["excludes"]),
+        workspace=data["workspace"],
     )
 
 

@@ -42,6 +42,12 @@ BOOLEANS = frozenset(
         "-list",
         "-write",
         "-recursive",
+        "-dry-run",
+        "-force",
+        "-force-copy",
+        "-migrate-state",
+        "-or-create",
+        "-reconfigure",
     }
 )
 """All boolean flags of all verbs: known here, since the words are read before the verb's module is imported."""
@@ -52,7 +58,8 @@ _FILE = "file:"
 
 def normalise(words: Sequence[str]) -> list[str]:
     """
-    `--out=x` becomes `-out=x`, `-json` becomes `-json=true`, `-var-file=x` becomes `-var=file:x`.
+    `--out=x` becomes `-out=x`, `-json` becomes `-json=true`, `-var-file=x` becomes `-var=file:x`, and `-n=5` becomes
+    `-n 5`.
 
     What follows a bare `--` is left alone.
     """
@@ -67,6 +74,9 @@ def normalise(words: Sequence[str]) -> list[str]:
             word += "=true"
         elif word == "-var-file":
             word = f"-var={_FILE}{next(rest, '')}"
+        elif word[:1] == "-" and word[2:3] == "=":
+            result.append(word[:2])
+            word = word[3:]
         elif word.startswith("-var-file="):
             word = f"-var={_FILE}{word.removeprefix('-var-file=')}"
         result.append(word)
@@ -171,6 +181,17 @@ def takes_selection(command: Command) -> Command:
             )
         selecting = Selecting(addresses("-target", target), addresses("-exclude", exclude))
         return command(*args, selecting=selecting, **more)
+
+    return wrapped
+
+
+def takes_lock_timeout(command: Command) -> Command:
+    """For every verb that writes the state without a plan: passes `lock_timeout`, in seconds."""
+
+    @click.option("-lock-timeout", default="0s", metavar="TIME", help="How long to wait for the state: 30s, 5m.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, lock_timeout: str, **more: Any) -> Any:
+        return command(*args, lock_timeout=_seconds(lock_timeout), **more)
 
     return wrapped
 

@@ -32,7 +32,10 @@ VERBS = {
     "show": "planner.cli.inspect",
     "capacity": "planner.cli.capacity",
     "output": "planner.cli.inspect",
-    "state": "planner.cli.inspect",
+    "state": "planner.cli.state",
+    "force-unlock": "planner.cli.state",
+    "workspace": "planner.cli.workspace",
+    "history": "planner.cli.history",
     "graph": "planner.cli.inspect",
     "console": "planner.cli.console",
     "providers": "planner.cli.setup",
@@ -48,7 +51,7 @@ class _Verbs(click.Group):
         module = VERBS.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = getattr(import_module(module), f"{cmd_name}_command")
+        command: click.Command = getattr(import_module(module), f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

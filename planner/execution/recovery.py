@@ -23,6 +23,7 @@ from planner.sdk.errors import ProviderError, Retryable, Unreachable
 from planner.sdk.provider import Providers
 from planner.sdk.storage import Done
 from planner.state.model import Outcome, Snapshot
+from planner.state.transfer import refuse_moved
 from planner.steps.graph import Step, Verb
 
 
@@ -56,7 +57,9 @@ def recover(
 
     Raises:
         Unsettled: a system cannot be read, or still works on a job. What is in doubt stays so.
+        StateMoved: the state is kept somewhere else by now.
     """
+    refuse_moved(snapshot.in_doubt)
     objects = dict(snapshot.objects)
     actual, until = Actual(providers), clock() + patience
     outcomes: list[Outcome] = []

@@ -589,4 +589,5 @@ class _Planning:
             reservations=self.reservations,
             targets=tuple(map(str, self.request.targets)),
             excludes=tuple(map(str, self.request.excludes)),
+            workspace=self.evaluator.workspace,
         )

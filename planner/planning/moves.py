@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.addresses import InstanceAddress, ModulePath, ModuleStep
-from planner.config.model import Module, Moved
+from planner.config.model import Module
 from planner.diagnostics import Diagnostics, SourceRange
 from planner.evaluation.program import StaticPath
 from planner.resources.catalog import OBJECT_TYPES
@@ -48,13 +48,13 @@ def apply_moves(
         paths: the instances of each module.
     """
     rules = [
-        _Rule(of(within(moved.source, path)), of(within(moved.target, path)), moved)
+        Rule(of(within(moved.source, path)), of(within(moved.target, path)), moved.range)
         for static, module in modules.items()
         for moved in module.moved
         for path in paths.get(static, ())
         for of in ((_itself, root_disk_address) if moved.source.type == VM.name else (_itself,))
     ]
-    by_source: dict[InstanceAddress, _Rule] = {}
+    by_source: dict[InstanceAddress, Rule] = {}
     for rule in rules:
         by_source.setdefault(rule.source, rule)
     objects = snapshot.objects
@@ -73,13 +73,28 @@ def apply_moves(
             )
         else:
             targets[address] = target
-    renamed = targets | _moved_before(objects, by_source, modules, diagnostics)
+    return relocate(snapshot, targets, _moved_before(objects, by_source, modules, diagnostics))
+
+
+def relocate(
+    snapshot: Snapshot,
+    targets: Mapping[InstanceAddress, InstanceAddress],
+    moved_before: Mapping[InstanceAddress, InstanceAddress] | None = None,
+) -> Moves:
+    """
+    Put what is recorded under new addresses, and have other records refer to it there.
+
+    Args:
+        targets: new addresses, by the old ones.
+        moved_before: the same of what is under its new address already, while some records refer to the old one.
+    """
+    renamed = {**targets, **(moved_before or {})}
     if not renamed:
         return Moves(snapshot, {}, frozenset())
     names = {str(old): str(new) for old, new in renamed.items()}
     moved: dict[InstanceAddress, RecordedObject] = {}
     changed: set[InstanceAddress] = set()
-    for object in objects.values():
+    for object in snapshot.objects.values():
         new = _rewritten(object, renamed, names)
         moved[new.address] = new
         if new != object:
@@ -88,10 +103,12 @@ def apply_moves(
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class Rule:
+    """`source` is from now on at `target`, as in `Moved`, and as the root sees it; `range` is where that is written."""
+
     source: InstanceAddress
     target: InstanceAddress
-    moved: Moved
+    range: SourceRange | None = None
 
     def apply(self, address: InstanceAddress) -> InstanceAddress | None:
         """Where `address` moves by this rule; None where it does not."""
@@ -122,7 +139,7 @@ def _are_one(old: RecordedObject, new: RecordedObject) -> bool:
 
 def _moved_before(
     objects: Mapping[InstanceAddress, RecordedObject],
-    rules: Mapping[InstanceAddress, _Rule],
+    rules: Mapping[InstanceAddress, Rule],
     modules: Mapping[StaticPath, Module],
     diagnostics: Diagnostics,
 ) -> dict[InstanceAddress, InstanceAddress]:
@@ -144,7 +161,7 @@ def within(address: InstanceAddress, path: ModulePath) -> InstanceAddress:
 
 
 def _follow(
-    address: InstanceAddress, rules: Mapping[InstanceAddress, _Rule], diagnostics: Diagnostics
+    address: InstanceAddress, rules: Mapping[InstanceAddress, Rule], diagnostics: Diagnostics
 ) -> InstanceAddress:
     """Through all moves, one after the other: a to b, and b to c. Of several for one address the narrowest counts."""
     at = address
@@ -155,7 +172,7 @@ def _follow(
         target, rule = next(moves, (None, None))
         if target is None or rule is None:
             return at
-        at, last = target, rule.moved.range
+        at, last = target, rule.range
     diagnostics.error("Moves in a circle", f"{address} is moved on and on. Take one of the moved blocks away.", last)
     return address
 

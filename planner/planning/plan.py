@@ -14,6 +14,7 @@ from planner.diagnostics import Diagnostic
 from planner.placement.model import Assignment
 from planner.sdk.storage import PoolSpec
 from planner.state.model import Attributes, OutputValue
+from planner.state.store import DEFAULT_WORKSPACE
 from planner.steps.graph import StepGraph
 
 
@@ -159,6 +160,7 @@ class Plan:
         outputs: those of a partial plan are only those that depend on nothing that is left out.
         reservations: for each pool that gets more than it has.
         targets, excludes: addresses as given; where there are any, the plan is about a part only.
+        workspace: whose state that is.
     """
 
     operation: str
@@ -177,6 +179,8 @@ class Plan:
     @property
     def is_partial(self) -> bool:
         return bool(self.targets or self.excludes)
+
+    workspace: str = DEFAULT_WORKSPACE
 
     def count(self, action: Action) -> int:
         return sum(change.action is action for change in self.changes)

@@ -58,6 +58,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "complete": not plan.is_partial,
         "errored": False,
         "operation": plan.operation,
+        "workspace": plan.workspace,
         "placements": {
             str(change.address): {
                 "pool": change.assignment.pool,

@@ -30,7 +30,7 @@ from planner.views.attributes_text import (
 )
 from planner.views.drift_text import drift_line, refresh_sections
 from planner.views.explain_text import render_explanation
-from planner.views.plan_summary import render_summary, table
+from planner.views.plan_summary import in_workspace, render_summary, table
 from planner.views.steps_text import order_text
 from planner.views.style import Style
 from planner.views.values_text import Bare, difference, full, inline
@@ -73,9 +73,9 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True, explain: b
     settled = _settled_drift(plan, style)
     if plan.is_empty:
         nothing = (
-            "No changes. Nothing is recorded that could be destroyed."
+            f"No changes. Nothing is recorded{in_workspace(plan)} that could be destroyed."
             if plan.operation == "destroy"
-            else "No changes. Your storage matches the configuration."
+            else f"No changes. Your storage{in_workspace(plan)} matches the configuration."
         )
         if plan.is_partial:
             nothing = "No changes to what the plan is about."

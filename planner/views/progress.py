@@ -35,7 +35,7 @@ from planner.events import (
 from planner.execution.executor import ExecutionResult, Failure
 from planner.planning.plan import Plan
 from planner.steps.graph import LOCAL_VERBS, Step
-from planner.views.plan_summary import count_changes
+from planner.views.plan_summary import count_changes, in_workspace
 from planner.views.steps_text import step_text
 from planner.views.style import Style
 
@@ -279,7 +279,7 @@ def render_result(plan: Plan, result: ExecutionResult | None, style: Style) -> s
     """
     done = frozenset(step.id for step in result.done) if result else frozenset()
     counted = _done_counts(plan, done)
-    verb = plan.operation.capitalize()
+    verb = plan.operation.capitalize() + in_workspace(plan)
     if result is None or not (result.failed or result.skipped):
         return f"{style.create(style.bold(f'{verb} complete!'))} {counted}\n"
     because: dict[int | None, list[Step]] = defaultdict(list)

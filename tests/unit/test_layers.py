@@ -12,15 +12,24 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
     ("errors", "diagnostics", "addresses", "units", "values", "dependency", "events", "version"),
     ("syntax",),
-    ("config", "resources", "state.model", "state.text", "state.document", "state.store", "steps.graph"),
+    (
+        "config",
+        "resources",
+        "state.model",
+        "state.text",
+        "state.document",
+        "state.transfer",
+        "state.store",
+        "steps.graph",
+    ),
     ("sdk",),
     ("placement", "evaluation"),
     ("planning",),
     ("steps",),
     ("planfile",),
     ("execution",),
-    ("state", "plugins", "fetching"),
-    ("operations", "views"),
+    ("state", "plugins", "initialisation", "fetching"),
+    ("operations", "bookkeeping", "console", "history", "migration", "views"),
     ("cli",),
 )
 """Lowest first; the longest name that fits counts. planner/README.md says why each stands where it does."""
