@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from planner.errors import StateError, StateLocked
 from planner.resources.schema import Argument
 from planner.state.lock import who
-from planner.state.postgres_schema import FORMATS, Schema
+from planner.state.postgres_schema import Schema
 from planner.state.postgres_server import Server, told
 from planner.state.rows import Rows
 from planner.state.store import BackendDefinition, Cipher
@@ -197,7 +197,7 @@ class PostgresStore(TableStore):
             found = held.session.execute(
                 f"UPDATE {schema}meta SET serial = serial + 1 FROM {schema}lunform_format"
                 " WHERE workspace = %s AND version = %s AND pg_backend_pid() = %s RETURNING state, serial",
-                (self._workspace, len(FORMATS), held.backend),
+                (self._workspace, self._schema.present, held.backend),
             ).fetchone()
             if found is None:
                 raise StateError(

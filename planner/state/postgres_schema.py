@@ -15,7 +15,7 @@ from planner.state.tables import COLUMNS, Tables
 if TYPE_CHECKING:
     from planner.state.postgres_server import Session
 
-FORMATS = (
+_FORMATS = (
     """
     CREATE TABLE lunform_format (version INTEGER NOT NULL);
     INSERT INTO lunform_format VALUES (0);
@@ -66,6 +66,11 @@ class Schema:
         self.prefix = f"{self._quoted}."
         self._may_be_made = may_be_made
 
+    @property
+    def present(self) -> int:
+        """The format that this Lunform reads and writes."""
+        return len(_FORMATS)
+
     def version(self, session: Session) -> int:
         """
         The format of the tables; 0 when there are none.
@@ -88,8 +93,8 @@ class Schema:
         if len(versions) != 1:
             raise foreign(place, "is damaged (lunform_format must have one row)")
         ((version,),) = versions
-        if version > len(FORMATS):
-            raise newer(place, version, len(FORMATS))
+        if version > self.present:
+            raise newer(place, version, self.present)
         return int(version)
 
     def upgrade(self, session: Session) -> None:
@@ -99,7 +104,7 @@ class Schema:
         Raises:
             StateError: there is no schema of this name, and none is to be made.
         """
-        if self.version(session) == len(FORMATS):
+        if self.version(session) == self.present:
             return
         # Another workspace's holder may be doing the same just now.
         session.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"lunform {self.name}",))
@@ -111,11 +116,11 @@ class Schema:
                     "or have the schema created.",
                 )
             session.execute(f"CREATE SCHEMA {self._quoted}")
-        scripts = FORMATS[self.version(session) :]
+        scripts = _FORMATS[self.version(session) :]
         session.execute(f"SET LOCAL search_path TO {self._quoted}")
         for script in scripts:
             session.execute(script)
-        session.execute("UPDATE lunform_format SET version = %s", (len(FORMATS),))
+        session.execute("UPDATE lunform_format SET version = %s", (self.present,))
 
     def tables(self, session: Session, workspace: str) -> Tables | None:
         """Those of the workspace's state; None when it has none."""
