@@ -6,11 +6,13 @@ A table `lunform_format` with the format's number is by what a schema of ours is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from planner.errors import StateError
 from planner.state.document import foreign, newer
-from planner.state.tables import COLUMNS, Tables
+from planner.state.rows import Row, Rows
+from planner.state.tables import COLUMNS
 
 if TYPE_CHECKING:
     from planner.state.postgres_server import Session
@@ -122,13 +124,13 @@ class Schema:
             session.execute(script)
         session.execute("UPDATE lunform_format SET version = %s", (self.present,))
 
-    def tables(self, session: Session, workspace: str) -> Tables | None:
+    def tables(self, session: Session, workspace: str) -> PostgresTables | None:
         """Those of the workspace's state; None when it has none."""
         row = session.execute(f"SELECT state FROM {self.prefix}meta WHERE workspace = %s", (workspace,)).fetchone()
         return None if row is None else self.tables_of(session, row[0])
 
-    def tables_of(self, session: Session, state: int) -> Tables:
-        return Tables(session.cursor(), "%s", self.prefix, {"state": state})
+    def tables_of(self, session: Session, state: int) -> PostgresTables:
+        return PostgresTables(session, self.prefix, state)
 
     def erase(self, session: Session, workspace: str) -> None:
         tables = self.tables(session, workspace) if self.version(session) else None
@@ -139,3 +141,53 @@ class Schema:
     @property
     def _quoted(self) -> str:
         return '"' + self.name.replace('"', '""') + '"'
+
+
+class PostgresTables:
+    """
+    The rows of one state. See `planner.state.tables.Tables`.
+
+    Many rows go in one COPY, and many keys in one statement: what takes the time is each statement's way to the server
+    and back.
+    """
+
+    def __init__(self, session: Session, prefix: str, state: int) -> None:
+        self._session = session
+        self._prefix = prefix
+        self._state = state
+
+    def select(self, query: str, *parameters: Any) -> Rows:
+        of_this_state = ", ".join(
+            f"{table} AS (SELECT * FROM {self._prefix}{table} WHERE state = {self._state})"
+            for table in ("meta", *COLUMNS)
+        )
+        statement = f"WITH {of_this_state} {query.replace('?', '%s')}"
+        return self._session.execute(statement.encode(), parameters).fetchall()
+
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
+        statement = f"COPY {self._prefix}{table} (state, {', '.join(COLUMNS[table])}) FROM STDIN"
+        if rows:
+            with self._session.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+                for row in rows:
+                    copy.write_row((self._state, *row))
+
+    def update(self, table: str, columns: Sequence[str], key: Sequence[str], rows: Sequence[Row]) -> None:
+        changed = ", ".join(f"{column} = %s" for column in columns)
+        same = "".join(f" AND {column} = %s" for column in key)
+        statement = f"UPDATE {self._prefix}{table} SET {changed} WHERE state = {self._state}{same}"
+        with self._session.cursor() as cursor:
+            cursor.executemany(statement.encode(), rows)
+
+    def delete(self, table: str, key: Sequence[str], rows: Sequence[Row]) -> None:
+        # In binary, since psycopg leaves it to the server to guess the type of texts, and of a list it cannot.
+        lists, names = ", ".join(["%b"] * len(key)), ", ".join(key)
+        same = "".join(f" AND there.{column} = gone.{column}" for column in key)
+        statement = (
+            f"DELETE FROM {self._prefix}{table} AS there USING unnest({lists}) AS gone ({names})"
+            f" WHERE there.state = {self._state}{same}"
+        )
+        if rows:
+            self._session.execute(statement.encode(), [list(values) for values in zip(*rows, strict=True)])
+
+    def clear(self, table: str) -> None:
+        self._session.execute(f"DELETE FROM {self._prefix}{table} WHERE state = {self._state}".encode())

@@ -21,9 +21,9 @@ from planner.errors import StateError
 from planner.resources.schema import Argument
 from planner.state.document import foreign, newer
 from planner.state.lock import hold
-from planner.state.rows import Rows
+from planner.state.rows import Row, Rows
 from planner.state.store import DEFAULT_WORKSPACE, BackendDefinition, Cipher, NoCipher, StateStore
-from planner.state.tables import Tables, TableStore
+from planner.state.tables import COLUMNS, Tables, TableStore
 
 DEFAULT_PATH = "lunform.state"
 
@@ -132,7 +132,7 @@ class SqliteStore(TableStore):
                 _upgrade(copy, version)
                 reader = copy
             reader.execute("BEGIN")
-            tables = Tables(reader.cursor())
+            tables = _SqliteTables(reader)
             return [tables.select(query, *parameters) for query in queries]
 
     # Writing
@@ -164,7 +164,7 @@ class SqliteStore(TableStore):
             try:
                 writer.execute("UPDATE meta SET serial = serial + 1")
                 (serial,) = writer.execute("SELECT serial FROM meta").fetchone()
-                yield Tables(writer.cursor()), serial
+                yield _SqliteTables(writer), serial
                 writer.execute("COMMIT")
             except BaseException:
                 if writer.in_transaction:  # a full disk has rolled back already
@@ -186,6 +186,36 @@ class SqliteStore(TableStore):
             writer.close()
             raise
         return writer
+
+
+class _SqliteTables:
+    """See `planner.state.tables.Tables`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def select(self, query: str, *parameters: Any) -> Rows:
+        return self._connection.execute(query, parameters).fetchall()
+
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
+        columns = COLUMNS[table]
+        marks = ", ".join("?" * len(columns))
+        self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+
+    def update(self, table: str, columns: Sequence[str], key: Sequence[str], rows: Sequence[Row]) -> None:
+        changed = ", ".join(f"{column} = ?" for column in columns)
+        where = f" WHERE {_equal(key)}" if key else ""
+        self._connection.executemany(f"UPDATE {table} SET {changed}{where}", rows)
+
+    def delete(self, table: str, key: Sequence[str], rows: Sequence[Row]) -> None:
+        self._connection.executemany(f"DELETE FROM {table} WHERE {_equal(key)}", rows)
+
+    def clear(self, table: str) -> None:
+        self._connection.execute(f"DELETE FROM {table}")
+
+
+def _equal(key: Sequence[str]) -> str:
+    return " AND ".join(f"{column} = ?" for column in key)
 
 
 # The file

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from planner.addresses import InstanceAddress
@@ -41,79 +40,27 @@ COLUMNS = {
 }
 """Of all tables but `meta`, in the order of their rows. A run has a `number` besides, which the database gives."""
 
-KEYS = {"object": ("address",), "outcome": ("run", "step")}
-"""Of the tables whose rows are replaced."""
 
-
-class Cursor(Protocol):
-    """Python's database API (PEP 249), as far as it is used here."""
-
-    def execute(self, statement: Any, parameters: Any, /) -> Any: ...
-    def executemany(self, statement: Any, rows: Any, /) -> Any: ...
-    def fetchall(self) -> list[Any]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """
-    The tables of one state, in a transaction.
-
-    Attributes:
-        mark: what stands for a parameter.
-        schema: before each table's name, with its dot.
-        scope: columns that all tables have besides, with the values that they have in this state's rows.
-    """
-
-    cursor: Cursor
-    mark: str = "?"
-    schema: str = ""
-    scope: Mapping[str, int] = field(default_factory=dict)
+class Tables(Protocol):
+    """The tables of one state, in a transaction. `rows` may be many; there may be none."""
 
     def select(self, query: str, *parameters: Any) -> Rows:
-        """All rows. In `query`, tables have their plain names and parameters are question marks."""
-        if self.scope:
-            where = self._where(())
-            of_this_state = ", ".join(
-                f"{table} AS (SELECT * FROM {self.schema}{table}{where})" for table in ("meta", *COLUMNS)
-            )
-            query = f"WITH {of_this_state} {query}"
-        self.cursor.execute(query.replace("?", self.mark), parameters)
-        return self.cursor.fetchall()
+        """All rows. Parameters are question marks in `query`."""
+        ...
 
-    def insert(self, table: str, rows: Sequence[Row], on_conflict: str = "") -> None:
-        columns = COLUMNS[table]
-        values = [self.mark] * len(columns) + [str(value) for value in self.scope.values()]
-        self._many(
-            f"INSERT INTO {self.schema}{table} ({', '.join((*columns, *self.scope))})"
-            f" VALUES ({', '.join(values)}){on_conflict}",
-            rows,
-        )
-
-    def put(self, table: str, rows: Sequence[Row]) -> None:
-        """Insert rows, in the place of those with the same keys."""
-        key = KEYS[table]
-        changed = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS[table] if column not in key)
-        self.insert(table, rows, f" ON CONFLICT ({', '.join((*self.scope, *key))}) DO UPDATE SET {changed}")
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
+        """Rows with the columns of COLUMNS."""
+        ...
 
     def update(self, table: str, columns: Sequence[str], key: Sequence[str], rows: Sequence[Row]) -> None:
         """Each of `rows` has new values of `columns`, then the values of `key` that tell which row gets them."""
-        changed = ", ".join(f"{column} = {self.mark}" for column in columns)
-        self._many(f"UPDATE {self.schema}{table} SET {changed}{self._where(key)}", rows)
+        ...
 
     def delete(self, table: str, key: Sequence[str], rows: Sequence[Row]) -> None:
-        self._many(f"DELETE FROM {self.schema}{table}{self._where(key)}", rows)
+        """Each of `rows` has the values of `key` that tell which rows go."""
+        ...
 
-    def clear(self, table: str) -> None:
-        self.delete(table, (), [()])
-
-    def _where(self, key: Sequence[str]) -> str:
-        conditions = [f"{column} = {value}" for column, value in self.scope.items()]
-        conditions += [f"{column} = {self.mark}" for column in key]
-        return f" WHERE {' AND '.join(conditions)}" if conditions else ""
-
-    def _many(self, statement: str, rows: Sequence[Row]) -> None:
-        if rows:
-            self.cursor.executemany(statement, rows)
+    def clear(self, table: str) -> None: ...
 
 
 class TableStore:
@@ -196,7 +143,7 @@ class TableStore:
                 changed[outcome.address] = outcome.object
         with self._writing() as (tables, serial):
             numbers = {run: _number(tables, run) for run in {outcome.run for outcome in outcomes}}
-            tables.put("outcome", [outcome_row(numbers[o.run], o) for o in outcomes])
+            _put(tables, "outcome", 2, [outcome_row(numbers[o.run], o) for o in outcomes])
             tables.delete(
                 "intent",
                 ("run", "step"),
@@ -211,8 +158,10 @@ class TableStore:
             tables.delete(
                 "object", ("address",), [(str(address),) for address, object in changed.items() if object is None]
             )
-            tables.put(
+            _put(
+                tables,
                 "object",
+                1,
                 [object_row(object, serial, self._encode) for object in changed.values() if object is not None],
             )
 
@@ -247,7 +196,8 @@ class TableStore:
 
     def _insert_runs(self, tables: Tables, runs: Sequence[Run], origins: Mapping[str, Origin]) -> None:
         made = {run: origin_row(origin, self._encode) for run, origin in origins.items()}
-        tables.insert("origin", list(made.values()), " ON CONFLICT DO NOTHING")
+        known = {digest for (digest,) in tables.select("SELECT digest FROM origin")} if made else ()
+        tables.insert("origin", [row for row in dict(made.values()).items() if row[0] not in known])
         tables.insert("run", [run_row(run, made[run.id][0] if run.id in made else None) for run in runs])
 
     def _insert_outputs(self, tables: Tables, outputs: Mapping[str, OutputValue]) -> None:
@@ -265,3 +215,10 @@ def _number(tables: Tables, run: str) -> int:
     if not found:
         raise StateError("The state knows no such run", f'Run "{run}" was not begun. This is a bug in lunform.')
     return int(found[0][0])
+
+
+def _put(tables: Tables, table: str, keys: int, rows: Sequence[Row]) -> None:
+    """Insert rows in the place of those with the same key, which is their first `keys` columns. The last one counts."""
+    last = {row[:keys]: row for row in rows}
+    tables.delete(table, COLUMNS[table][:keys], list(last))
+    tables.insert(table, list(last.values()))

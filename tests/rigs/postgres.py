@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import signal
@@ -12,9 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from tests.rigs.process import free_port, require, start, until
+from tests.rigs.process import free_port, start, until
 
 if TYPE_CHECKING:
     import psycopg
@@ -30,12 +29,9 @@ class Postgres:
         port: of the server on 127.0.0.1.
     """
 
-    def __init__(self, folder: Path) -> None:
-        require("pg_lsclusters", "setpriv", module="psycopg")
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-        if not found:
-            pytest.fail("no PostgreSQL server below /usr/lib/postgresql (run tests/rigs/install.sh)")
-        self._programs = found[-1].parent
+    def __init__(self, folder: Path, fsync: bool) -> None:
+        self._programs = _programs()[-1]
+        self._fsync = "on" if fsync else "off"
         self._folder = folder
         self._log = folder / "postgres.log"
         self.port = free_port()
@@ -68,7 +64,7 @@ class Postgres:
             return cursor.fetchall() if cursor.description else []
 
     def start(self) -> None:
-        words = ["-D", self._folder / "data", "-p", str(self.port), "-k", self._folder, "-c", "fsync=off"]
+        words = ["-D", self._folder / "data", "-p", str(self.port), "-k", self._folder, "-c", f"fsync={self._fsync}"]
         # An immediate shutdown takes its shared memory with it, which a killed server would leave.
         argv = [*_as_postgres("--pdeathsig", "QUIT"), self._programs / "postgres", *words]
         self._process = start([*argv, "-c", "listen_addresses=127.0.0.1"], self._log)
@@ -98,18 +94,28 @@ class Postgres:
         return "" if self._process.poll() is None else f"PostgreSQL ended\n{self._log.read_text()}"
 
 
+def is_installed() -> bool:
+    return bool(_programs()) and os.geteuid() == 0
+
+
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres(*, fsync: bool = False) -> Iterator[Postgres]:
+    """A server. Without `fsync` it survives what tests do, and no power cut."""
     # Not in pytest's folder for temporary files: nobody but root may enter that.
     folder = Path(tempfile.mkdtemp(prefix="lunform-postgres-"))
     try:
-        server = Postgres(folder)
+        server = Postgres(folder, fsync)
         try:
             yield server
         finally:
             server.stop()
     finally:
         shutil.rmtree(folder)
+
+
+def _programs() -> Sequence[Path]:
+    """Folders with the programs of a server, which Debian keeps out of PATH; the newest is the last."""
+    return sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 def _as_postgres(*more: str) -> Sequence[str]:
