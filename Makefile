@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench shared clean
 
 demo: $(VENV)/.runtime
 	@examples/quickstart/demo.sh "$(CURDIR)/$(BIN)/lunform"
@@ -23,6 +23,10 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/compare.py $(if $(FULL),--full)
 	$(BIN)/python tests/benchmarks/bench_place.py
+
+# 1,000 applies by 8 processes on one state in PostgreSQL, and what became of them. Takes some minutes.
+shared: $(VENV)/.dev
+	$(BIN)/python -m tests.rigs.appliers
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

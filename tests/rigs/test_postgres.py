@@ -22,6 +22,7 @@ from planner.state.model import Snapshot
 from planner.state.postgres import BACKEND, PostgresStore
 from planner.state.store import NoCipher, StateBackend
 from tests.project import Project
+from tests.rigs.appliers import campaign
 from tests.rigs.pgbouncer import running_pgbouncer
 from tests.rigs.postgres import DATABASE, Postgres
 from tests.rigs.process import until
@@ -429,3 +430,9 @@ def test_an_apply_whose_connection_is_cut_is_finished_by_the_next(place: Place, 
     }
     there = project.ask("SELECT name, intent FROM volume")
     assert (set(there), len(there)) == (recorded, 20)
+
+
+def test_applies_by_many_processes_lose_nothing(postgres: Postgres, tmp_path: Path) -> None:
+    """`make shared` does 1,000 by 8."""
+    figures = campaign(postgres, tmp_path, processes=4, applies=16)
+    assert not any(figures.wrong.values()), figures
