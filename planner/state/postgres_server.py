@@ -7,7 +7,7 @@ psycopg is imported when it is first needed: it comes with an extra, and most co
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     Session = psycopg.Connection[tuple[Any, ...]]
 
 _UNLESS_GIVEN = {
-    "connect_timeout": "10",  # seconds for each address
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
@@ -52,27 +51,29 @@ class Server:
             StateError: psycopg is missing, `conn_str` cannot be read, or nobody answers.
         """
         psycopg = _psycopg()
-        asked = {"target_session_attrs": "read-write"} if to_write else {}
+        parameters = {
+            **_UNLESS_GIVEN,
+            "connect_timeout": os.environ.get("PGCONNECT_TIMEOUT", "10"),  # seconds for each address
+            **({"target_session_attrs": "read-write"} if to_write else {}),
+            **self._parameters(),
+            "application_name": _shortened(name),
+            "client_encoding": "utf8",
+        }
         with told("The state cannot be reached"):
-            session: Session = psycopg.connect(
-                **{**_UNLESS_GIVEN, **_from_environment(), **asked, **self._parameters()},
-                application_name=_cut(name),
-                client_encoding="utf8",
-                autocommit=True,
-            )
+            session: Session = psycopg.connect(**parameters, autocommit=True)
         level = psycopg.IsolationLevel
         session.isolation_level = level.READ_COMMITTED if to_write else level.REPEATABLE_READ
         return session
 
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self) -> Mapping[str, Any]:
         psycopg = _psycopg()
+        given: dict[str, Any] | None
         try:
-            given: dict[str, Any] = psycopg.conninfo.conninfo_to_dict(self._conn_str)
+            given = psycopg.conninfo.conninfo_to_dict(self._conn_str)
         except psycopg.Error:
-            given = {"host": "@"}
-        # libpq would quote what it does not understand. In a URI with a bare "@" or "/" that is half of the password.
-        port = str(given.get("port", "")).replace(",", "")
-        if "@" in f"{given.get('host', '')}{given.get('dbname', '')}" or not (port == "" or port.isdigit()):
+            given = None
+        if given is None or ("://" in self._conn_str and _is_cut(given)):
+            # Without what libpq says: of a URI with a bare "@" or "/" it would quote half of the password.
             raise StateError(
                 "conn_str cannot be read",
                 "It is neither a URI (postgresql://user@host:5432/database?sslmode=verify-full) nor key=value pairs "
@@ -89,7 +90,7 @@ def told(summary: str, session: Session | None = None) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        said = (error.diag.message_primary or str(error)).strip().rstrip(".")
+        said = " ".join((error.diag.message_primary or str(error)).split()).rstrip(".?")
         if session is not None and session.closed:
             raise StateError(
                 "The connection to the state was lost",
@@ -113,11 +114,12 @@ def _psycopg() -> Any:
     return psycopg
 
 
-def _from_environment() -> dict[str, str]:
-    """libpq prefers what is given over its environment, and so would prefer our defaults."""
-    return {"connect_timeout": os.environ["PGCONNECT_TIMEOUT"]} if "PGCONNECT_TIMEOUT" in os.environ else {}
+def _is_cut(given: Mapping[str, Any]) -> bool:
+    """What was read of a URI shows that a character of its password ended the password."""
+    port = str(given.get("port", "1")).replace(",", "")
+    return "@" in f"{given.get('host')}{given.get('dbname')}" or not port.isdigit()
 
 
-def _cut(name: str) -> str:
+def _shortened(name: str) -> str:
     half = _LONGEST_NAME // 2 - 1
     return name if len(name) <= _LONGEST_NAME else f"{name[:half]}...{name[-half:]}"
