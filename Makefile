@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench crash clean
+.PHONY: demo test check bench crash shared clean
 
 demo: $(VENV)/.runtime
 	@examples/quickstart/demo.sh "$(CURDIR)/$(BIN)/lunform"
@@ -28,6 +28,10 @@ bench: $(VENV)/.dev
 crash: $(VENV)/.dev
 	$(BIN)/pip install --quiet -e '.[libvirt]'
 	$(BIN)/python -m tests.crash.campaign
+
+# 1,000 applies by 8 processes on one state in PostgreSQL, and what became of them. Takes some minutes.
+shared: $(VENV)/.dev
+	$(BIN)/python -m tests.rigs.appliers
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -184,20 +184,16 @@ def from_text(text: str, where: str) -> StateDocument:
     try:
         data = decode(text)
     except ValueError as error:
-        raise _foreign(where, f"is no JSON ({error})") from error
+        raise foreign(where, f"is no JSON ({error})") from error
     version = data.get("lunform_state") if isinstance(data, dict) else None
     if type(version) is not int or version < 1:
-        raise _foreign(where, "is of another kind")
+        raise foreign(where, "is of another kind")
     if version > FORMAT:
-        raise NewerState(
-            "The state was written by a newer Lunform",
-            f"{where} has state format {version}; this Lunform knows formats up to {FORMAT}. "
-            "Use the newer Lunform. It was not touched.",
-        )
+        raise newer(where, version, FORMAT)
     try:
         return _from_json(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _foreign(where, f"is damaged ({type(error).__name__}: {error})") from error
+        raise foreign(where, f"is damaged ({type(error).__name__}: {error})") from error
 
 
 def _from_json(data: Mapping[str, Any]) -> StateDocument:
@@ -280,8 +276,19 @@ def _text(value: Any) -> str:
     return value
 
 
-def _foreign(where: str, what: str) -> ForeignState:
+# What every backend says of a place that does not hold a state
+
+
+def foreign(where: str, what: str) -> ForeignState:
     return ForeignState(
         "Not a Lunform state",
         f"{where} {what}. It was not touched. Restore it from a copy, or move it away if nothing is recorded in it.",
+    )
+
+
+def newer(where: str, version: int, known: int) -> NewerState:
+    return NewerState(
+        "The state was written by a newer Lunform",
+        f"{where} has state format {version}; this Lunform knows formats up to {known}. "
+        "Use the newer Lunform. It was not touched.",
     )

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from planner.state import postgres as postgres_backend
 from planner.state.conformance import BackendConformance, DurableStateConformance, Opener, StateConformance
 from planner.state.memory import MemoryStore
 from planner.state.sqlite import BACKEND, open_sqlite
-from planner.state.store import NoCipher, StateBackend
+from planner.state.store import DEFAULT_WORKSPACE, NoCipher, StateBackend, StateStore
+from tests.rigs.postgres import Postgres
 
 
 class TestMemory(StateConformance):
@@ -30,3 +32,26 @@ class TestSqliteWorkspaces(BackendConformance):
     @pytest.fixture
     def backend(self, tmp_path: Path) -> StateBackend:
         return BACKEND.open({"path": "lunform.state"}, tmp_path, NoCipher())
+
+
+def postgres_place(conn_str: str, schema: str) -> StateBackend:
+    arguments = {"conn_str": conn_str, "schema_name": schema, "skip_schema_creation": False}
+    return postgres_backend.BACKEND.open(arguments, Path(), NoCipher())
+
+
+def open_postgres(conn_str: str, schema: str) -> StateStore:
+    return postgres_place(conn_str, schema).open(DEFAULT_WORKSPACE)
+
+
+@pytest.mark.rig
+class TestPostgres(DurableStateConformance):
+    @pytest.fixture
+    def opener(self, postgres: Postgres) -> Opener:
+        return partial(open_postgres, postgres.conn_str, postgres.new_schema())
+
+
+@pytest.mark.rig
+class TestPostgresWorkspaces(BackendConformance):
+    @pytest.fixture
+    def backend(self, postgres: Postgres) -> StateBackend:
+        return postgres_place(postgres.conn_str, postgres.new_schema())

@@ -15,6 +15,8 @@ import pytest
 
 from tests.rigs.guest import Guest
 from tests.rigs.libvirt_host import LibvirtHost, running_libvirt_host
+from tests.rigs.postgres import Postgres, running_postgres
+from tests.rigs.process import require
 from tests.rigs.tgtd import CHAP_KEY, Tgtd, running_tgtd
 
 
@@ -22,6 +24,13 @@ from tests.rigs.tgtd import CHAP_KEY, Tgtd, running_tgtd
 def tgtd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tgtd]:
     with running_tgtd(tmp_path_factory.mktemp("tgtd")) as daemon:
         yield daemon
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    require("pg_lsclusters", "setpriv", module="psycopg")
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
