@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import http.client
 import threading
-from collections import deque
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
@@ -18,7 +18,7 @@ class Proxy(ThreadingHTTPServer):
     """
     Attributes:
         url: of this way to the server.
-        dropped: names of headers, in small letters, that do not get through.
+        headers: what becomes of a header of a call on its way, by its name in small letters; None drops it.
         faults: what happens to calls with this method, one after the other.
         calls: all methods and paths, in the order they came.
     """
@@ -29,8 +29,8 @@ class Proxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target = port
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        self.dropped: set[str] = set()
-        self.faults: dict[str, deque[Fault]] = {}
+        self.headers: dict[str, Callable[[str], str | None]] = {}
+        self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self.calls: list[tuple[str, str]] = []
 
     def next_fault(self, method: str) -> Fault | None:
@@ -51,11 +51,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "unavailable":
             self._answer(503, [], b"")
             return
-        headers = {
-            name: value
-            for name, value in self.headers.items()
-            if name.lower() not in {*proxy.dropped, "host", "connection", "expect"}
-        }
+        headers = {}
+        for name, value in self.headers.items():
+            passed = proxy.headers.get(name.lower(), lambda value: value)(value)
+            if passed is not None and name.lower() not in ("host", "connection", "expect"):
+                headers[name] = passed
         connection = http.client.HTTPConnection("127.0.0.1", proxy.target)
         connection.request(self.command, self.path, body, headers)
         answer = connection.getresponse()

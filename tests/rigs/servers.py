@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import requests
 
 from tests.rigs.process import start, stop, until
@@ -42,6 +43,17 @@ class Bucket:
             "access_key": "AKIDEXAMPLE",
             "secret_key": "not-a-secret",
         }
+
+
+def client_of(arguments: Mapping[str, Any]) -> Any:
+    """Amazon's own, with the arguments of the backend."""
+    return boto3.client(
+        "s3",
+        endpoint_url=arguments["endpoint"],
+        region_name=arguments["region"],
+        aws_access_key_id=arguments["access_key"],
+        aws_secret_access_key=arguments["secret_key"],
+    )
 
 
 @contextmanager
