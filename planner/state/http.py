@@ -28,7 +28,7 @@ from planner.errors import ForeignState, StateError
 from planner.resources.schema import Argument
 from planner.state.document import StateDocument
 from planner.state.lease import Lease, seconds_of
-from planner.state.leased import LEASE_TIME, SHORTEST_LEASE_TIME, LeasedPlace
+from planner.state.leased import LEASE_TIME, SHORTEST_LEASE_TIME, LeasedWholeStore
 from planner.state.place import Found, Refused, Unanswered
 from planner.state.store import DEFAULT_WORKSPACE, BackendDefinition, Cipher
 from planner.values.codec import from_plain, to_plain
@@ -249,7 +249,7 @@ class HttpBackend:
         self._arguments = arguments
         self._cipher = cipher
 
-    def open(self, workspace: str) -> LeasedPlace:
+    def open(self, workspace: str) -> LeasedWholeStore:
         if workspace != DEFAULT_WORKSPACE:
             raise StateError(
                 "No workspaces here",
@@ -259,7 +259,7 @@ class HttpBackend:
         given = self._arguments
         shortest, longest = float(given["retry_wait_min"]), float(given["retry_wait_max"])
         place = HttpPlace(given)
-        return LeasedPlace(
+        return LeasedWholeStore(
             place,
             self._cipher,
             seconds=float(given["lease_time"]),

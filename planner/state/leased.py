@@ -63,7 +63,7 @@ class _Held:
     lost: StateError | None = None
 
 
-class LeasedPlace(WholeStore):
+class LeasedWholeStore(WholeStore):
     """
     A store, and a `planner.state.store.LeasedStore`.
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from planner.errors import ForeignState, StateError
 from planner.resources.schema import Argument
 from planner.state.document import StateDocument
-from planner.state.leased import LEASE_TIME, SHORTEST_LEASE_TIME, LeasedPlace
+from planner.state.leased import LEASE_TIME, SHORTEST_LEASE_TIME, LeasedWholeStore
 from planner.state.place import Found, Refused, Unanswered
 from planner.state.store import DEFAULT_WORKSPACE, BackendDefinition, Cipher
 from planner.values.types import BOOL, NUMBER
@@ -239,9 +239,9 @@ class S3Backend:
         self._cipher = cipher
         self._bucket = S3Bucket(arguments)
 
-    def open(self, workspace: str) -> LeasedPlace:
+    def open(self, workspace: str) -> LeasedWholeStore:
         given = self._arguments
-        return LeasedPlace(
+        return LeasedWholeStore(
             S3Place(self._bucket, self._key(workspace)),
             self._cipher,
             seconds=float(given["lease_time"]),

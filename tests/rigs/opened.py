@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.state import http, s3
-from planner.state.leased import LeasedPlace
+from planner.state.leased import LeasedWholeStore
 from planner.state.store import DEFAULT_WORKSPACE, BackendDefinition, NoCipher, StateBackend
 from tests.rigs.servers import Bucket
 
@@ -21,9 +21,9 @@ def open_backend(definition: BackendDefinition, given: Mapping[str, Any]) -> Sta
     return definition.open({**defaults, **given}, Path(), NoCipher())
 
 
-def open_leased(backend: str, given: Mapping[str, Any]) -> LeasedPlace:
+def open_leased(backend: str, given: Mapping[str, Any]) -> LeasedWholeStore:
     store = open_backend(_DEFINITIONS[backend], given).open(DEFAULT_WORKSPACE)
-    assert isinstance(store, LeasedPlace)
+    assert isinstance(store, LeasedWholeStore)
     return store
 
 

@@ -21,7 +21,7 @@ import requests
 from planner.errors import ForeignState, StateError, StateLocked
 from planner.state import lease as leases
 from planner.state.conformance import PATIENCE, counter, done, new_intents, new_run
-from planner.state.leased import LeasedPlace
+from planner.state.leased import LeasedWholeStore
 from planner.state.place import Found, Stored, read_stored
 from planner.state.store import LeasedStore
 from tests.emulators.faults import Fault, proxy_to
@@ -44,7 +44,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 
 @pytest.fixture
-def store(place: Place) -> LeasedPlace:
+def store(place: Place) -> LeasedWholeStore:
     return open_leased(*place)
 
 
@@ -116,7 +116,7 @@ def test_a_lease_is_renewed_while_its_holder_lives(bucket: Bucket) -> None:
     assert store.read().serial == 1
 
 
-def test_a_lease_that_has_run_out_is_free_for_other_machines(store: LeasedPlace, place: Place) -> None:
+def test_a_lease_that_has_run_out_is_free_for_other_machines(store: LeasedWholeStore, place: Place) -> None:
     """Its holder died a while ago; that is told by the time alone, as elsewhere nobody knows its process."""
     with store.lock("apply"):
         store.begin(new_run(), ())
@@ -138,7 +138,7 @@ def test_a_lease_that_has_run_out_is_free_for_other_machines(store: LeasedPlace,
                 pass
 
 
-def test_a_broken_lock_is_lost_to_its_holder(store: LeasedPlace, place: Place) -> None:
+def test_a_broken_lock_is_lost_to_its_holder(store: LeasedWholeStore, place: Place) -> None:
     other = open_leased(*place)
     assert isinstance(other, LeasedStore)
     with pytest.raises(StateError, match="no such lock"):

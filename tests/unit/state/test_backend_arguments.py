@@ -10,7 +10,7 @@ import pytest
 
 from planner.errors import StateError, StateLocked
 from planner.state import http, s3
-from planner.state.leased import LeasedPlace
+from planner.state.leased import LeasedWholeStore
 from planner.state.store import DEFAULT_WORKSPACE
 from tests.rigs.opened import open_backend, open_leased
 from tests.rigs.servers import free_port
@@ -72,7 +72,7 @@ def test_no_secret_is_in_a_message() -> None:
         assert secret not in said_by(store)
 
 
-def said_by(store: LeasedPlace) -> str:
+def said_by(store: LeasedWholeStore) -> str:
     with pytest.raises(StateError) as read:
         store.read()
     with pytest.raises(StateError) as locked, store.lock("apply"):
@@ -98,5 +98,5 @@ def test_the_default_workspace_is_the_key_itself() -> None:
     backend = open_backend(s3.BACKEND, BUCKET)
     for workspace, name in ((DEFAULT_WORKSPACE, "s3://states/k"), ("east", "s3://states/env:/east/k")):
         store = backend.open(workspace)
-        assert isinstance(store, LeasedPlace)
+        assert isinstance(store, LeasedWholeStore)
         assert store._place.name == name
