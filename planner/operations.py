@@ -25,6 +25,7 @@ from planner.config.loader import Parse, all_sources, find_sources, load_module,
 from planner.config.model import Module, Settings
 from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source, did_you_mean
+from planner.encryption import cipher_of
 from planner.errors import InvalidConfiguration, LunformError, StalePlan, StateError, StateLocked
 from planner.evaluation.evaluator import Evaluated, Evaluator, ValueOf
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
@@ -435,6 +436,36 @@ def settle_interrupted(project: Project, store: StateStore, observer: Observer =
             _settled(store, providers, observer)
 
 
+def save_plan(project: Project, plan: Plan, path: Path) -> None:
+    """
+    Raises:
+        PlanFileError: the file cannot be written.
+        StateError: it is to be encrypted, and the key cannot be had.
+    """
+    from planner import planfile
+
+    cipher = cipher_of(project.module.settings.encryption, project.directory, "plan")
+    planfile.write(path, plan, tuple(all_sources(project.module)), cipher)
+
+
+def read_plan(directory: Path, path: Path) -> SavedPlan:
+    """
+    A saved plan. What it is sealed with is said by the configuration in `directory`: its own is within the seal.
+
+    Raises:
+        InvalidConfiguration: the configuration asks for encryption, and is not sound.
+        PlanFileError: there is no such file, or it is no plan that this Lunform reads.
+        StateError: it does not open with the keys that there are.
+    """
+    from planner import planfile
+
+    mistakes = Diagnostics()
+    settings = _settings_of(directory, _parser(directory), mistakes) or Settings()
+    if settings.encryption is not None and mistakes.has_errors:
+        raise InvalidConfiguration(mistakes)
+    return planfile.read(path, cipher_of(settings.encryption, directory, "plan"))
+
+
 def with_saved(inputs: Inputs, saved: SavedPlan) -> Inputs:
     """Inputs for a saved plan: its own values, and whatever is given now for the sensitive ones, which it lacks."""
     return replace(inputs, saved=saved.plan.variables)
@@ -543,8 +574,10 @@ def _settings_of(directory: Path, parse: Parse, diagnostics: Diagnostics) -> Set
     bodies = [(source, parse(source, CONFIGURATION)) for source in sources]
     for _, (_, unread) in bodies:
         mistakes.extend(unread)
-    module, _ = decode_module(".", [(source, body) for source, (body, _) in bodies], VERSION)
+    module, wrong = decode_module(".", [(source, body) for source, (body, _) in bodies], VERSION)
     diagnostics.extend(mistakes)
+    if module.settings.encryption is not None:  # a mistake in it must not be taken for leave to write in plain
+        diagnostics.extend(wrong)
     return module.settings
 
 

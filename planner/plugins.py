@@ -16,11 +16,12 @@ from planner.addresses import ProviderAddress
 from planner.config.content import Shape, check_body
 from planner.config.model import Settings
 from planner.diagnostics import Diagnostics, did_you_mean
+from planner.encryption import cipher_of
 from planner.errors import ProviderNotFound
 from planner.sdk.hypervisor import HypervisorProvider
 from planner.sdk.provider import ProviderDefinition
 from planner.sdk.storage import StorageProvider
-from planner.state.store import BackendDefinition, Cipher, NoCipher, StateBackend
+from planner.state.store import BackendDefinition, Cipher, StateBackend
 from planner.syntax import ast
 from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
@@ -126,13 +127,15 @@ def open_backend(
     diagnostics have errors.
 
     Args:
+        cipher: seals the state, where it is not to be what the configuration asks for.
         given, environment: as in `backend_arguments`.
     """
     arguments, diagnostics = backend_arguments(settings, given, environment)
     definition = backend_definition(settings.backend)
     if arguments is None or definition is None:
         return None, diagnostics
-    return definition.open(arguments, directory, cipher or NoCipher()), diagnostics
+    cipher = cipher or cipher_of(settings.encryption, directory, "state")
+    return definition.open(arguments, directory, cipher), diagnostics
 
 
 def backend_arguments(

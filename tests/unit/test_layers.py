@@ -22,7 +22,7 @@ LAYERS = (
         "state.store",
         "steps.graph",
     ),
-    ("sdk",),
+    ("sdk", "encryption"),
     ("placement", "evaluation"),
     ("planning",),
     ("steps",),
