@@ -1,5 +1,6 @@
 """
-The state in SQLite, plain and encrypted, and in PostgreSQL, and the scheduler alone. Run by hand: `python -m tests.benchmarks.bench_state`.
+The state in SQLite, plain and encrypted, and in PostgreSQL, and the scheduler alone. Run by hand:
+`python -m tests.benchmarks.bench_state`.
 
 Prints seconds, each the best of three: to store 30,000 intents, then the outcomes of 10,000 steps, at once and ten of
 them, to read 10,000 volumes, and to schedule 30,000 steps. PostgreSQL is one of the run's own on this machine, with
