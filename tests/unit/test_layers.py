@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = (
-    ("errors", "diagnostics", "addresses", "units", "values", "dependency", "events", "version"),
+    ("errors", "diagnostics", "addresses", "units", "values", "dependency", "events", "version", "log"),
     ("syntax",),
     (
         "config",
@@ -28,7 +28,7 @@ LAYERS = (
     ("steps",),
     ("planfile",),
     ("execution",),
-    ("state", "plugins", "initialisation", "fetching"),
+    ("state", "guard", "plugins", "initialisation", "fetching"),
     ("operations", "bookkeeping", "console", "history", "migration", "views"),
     ("cli",),
 )
