@@ -6,13 +6,16 @@ pushed, a workspace is made. No system is asked or told anything; each is a run 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 
 from planner.addresses import AddressError, InstanceAddress, names_of, parse_instance
-from planner.diagnostics import did_you_mean
-from planner.errors import LunformError, StateError
+from planner.diagnostics import Diagnostics, did_you_mean
+from planner.encryption import cipher_of
+from planner.errors import InvalidConfiguration, LunformError, StateError
 from planner.events import Observer, ignore
-from planner.operations import finished, locked, new_run
+from planner.initialisation import open_initialised
+from planner.operations import Project, finished, locked, new_run
 from planner.planning.moves import Moves, Rule, relocate
 from planner.resources.catalog import OBJECT_TYPES
 from planner.resources.vm import ROOT_DISK, VM, block_address, root_disk_address
@@ -142,6 +145,38 @@ def create_workspace(backend: StateBackend, name: str, *, timeout: float = 0.0, 
             _record(store, new_run("workspace new"), (), "")
     finally:
         store.close()
+
+
+def reseal(project: Project, *, timeout: float = 0.0, observer: Observer = ignore) -> Sequence[str]:
+    """
+    Write the states of all workspaces anew: sealed with the key that the configuration names, or in plain where it
+    names only old ones. What is not sealed at all is read, too.
+
+    Returns:
+        the workspaces.
+
+    Raises:
+        InvalidConfiguration: the configuration does not say where the state is, or not what was initialised.
+        LunformError: it says nothing of encryption.
+        StateError: a state cannot be read; it was not touched.
+    """
+    settings = project.module.settings
+    cipher = cipher_of(settings.encryption, project.directory, "state", takes_plain=True)
+    backend, mistakes = open_initialised(settings, project.directory, project.environment, cipher)
+    if backend is None or project.diagnostics.has_errors:
+        raise InvalidConfiguration(Diagnostics([*project.diagnostics, *mistakes]))
+    if settings.encryption is None:
+        raise LunformError(
+            "The configuration says nothing of encryption.",
+            'Name a key: lunform { encryption { key { env = "LUNFORM_KEY" } } }. To take encryption away, name the key'
+            " as old_key instead, and remove the block afterwards.",
+        )
+    workspaces = backend.workspaces()
+    for workspace in workspaces:
+        with closing(backend.open(workspace)) as store, locked(store, "state reseal", timeout, observer):
+            document, run = store.document(), finished(new_run("state reseal"), "")
+            store.replace(replace(document, serial=document.serial + 1, runs={**document.runs, run.id: run}))
+    return workspaces
 
 
 def address_of(text: str) -> InstanceAddress:

@@ -23,7 +23,7 @@ from planner.diagnostics import Diagnostics
 from planner.errors import LunformError
 from planner.plugins import backend_arguments, backend_definition, open_backend
 from planner.state import text
-from planner.state.store import DEFAULT_WORKSPACE, StateBackend
+from planner.state.store import DEFAULT_WORKSPACE, Cipher, StateBackend
 
 WORK_DIRECTORY = ".lunform"
 """
@@ -66,10 +66,13 @@ class Initialised:
 
 
 def open_initialised(
-    settings: Settings, directory: Path, environment: Mapping[str, str]
+    settings: Settings, directory: Path, environment: Mapping[str, str], cipher: Cipher | None = None
 ) -> tuple[StateBackend | None, Diagnostics]:
     """
     The backend that the configuration names; None, with diagnostics, where it is another than was initialised.
+
+    Args:
+        cipher: as in `planner.plugins.open_backend`.
 
     Raises:
         LunformError: the record of what was initialised is damaged.
@@ -89,7 +92,7 @@ def open_initialised(
         return None, diagnostics
     if now is None:
         return None, diagnostics
-    return open_backend(settings, directory, given=given, environment=environment)
+    return open_backend(settings, directory, cipher, given=given, environment=environment)
 
 
 def configured(

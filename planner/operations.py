@@ -25,11 +25,13 @@ from planner.config.loader import Parse, all_sources, find_sources, load_module,
 from planner.config.model import Module, Settings
 from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source, did_you_mean
+from planner.encryption import cipher_of
 from planner.errors import InvalidConfiguration, LunformError, StalePlan, StateError, StateLocked
 from planner.evaluation.evaluator import Evaluated, Evaluator, ValueOf
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer, RunInterrupted, WaitingForLock, ignore
 from planner.initialisation import WORK_DIRECTORY, current_workspace, open_initialised
+from planner.log import log, logged
 from planner.planning.adoption import pools_of, read_data
 from planner.planning.builder import PlanRequest, build_plan
 from planner.planning.capacity import Capacity, measure, pool_targets
@@ -40,6 +42,7 @@ from planner.resources.catalog import shown
 from planner.resources.vm import block_address
 from planner.state.model import Attributes, Origin, OutputValue, RecordedObject, Run, Snapshot
 from planner.state.store import DEFAULT_WORKSPACE, StateBackend, StateStore
+from planner.state.traced import traced
 from planner.steps.builder import StepBuilder
 from planner.values.marks import UNKNOWN, Unknown
 from planner.version import VERSION
@@ -196,7 +199,7 @@ def store_of(project: Project) -> StateStore:
     Raises:
         InvalidConfiguration: as in `backend_of`.
     """
-    return backend_of(project).open(project.workspace)
+    return traced(backend_of(project).open(project.workspace))
 
 
 def plan(
@@ -210,6 +213,7 @@ def plan(
         StateError: the state cannot be read, or its workspace does not exist.
     """
     diagnostics = Diagnostics(list(project.diagnostics))
+    observer = logged(observer)
     snapshot = store.read()
     if not snapshot.lineage and project.workspace != DEFAULT_WORKSPACE:
         raise StateError(
@@ -220,7 +224,7 @@ def plan(
     opened: list[OpenProviders] = []
 
     def open_providers(graph: ResourceGraph) -> OpenProviders:
-        opened.append(OpenProviders(graph.providers))
+        opened.append(OpenProviders(graph.providers, graph.secrets))
         return opened[-1]
 
     try:
@@ -275,7 +279,7 @@ def capacity(
     desired = _evaluated(project, partial(_with_recorded, snapshot.objects)).graph
     pools = _pools_named(only, desired)
     targets, diagnostics = pool_targets(desired, pools)
-    with closing(OpenProviders(desired.providers)) as providers:
+    with closing(OpenProviders(desired.providers, desired.secrets)) as providers:
         actual, mistakes = refresh(targets, (), providers, observer)
     diagnostics.extend(mistakes)
     measured, mistakes = measure(desired, snapshot, pools, actual, size)
@@ -293,7 +297,7 @@ def scan(project: Project, store: StateStore, observer: Observer = ignore) -> tu
         StateError: the state cannot be read.
     """
     desired = _evaluated(project, partial(_with_recorded, store.read().objects)).graph
-    with closing(OpenProviders(desired.providers)) as providers:
+    with closing(OpenProviders(desired.providers, desired.secrets)) as providers:
         return _scanned(store, desired, providers, observer)
 
 
@@ -381,6 +385,7 @@ def apply(
     from planner.planfile import refuse_stale
 
     refuse_elsewhere(plan, project)
+    observer = logged(observer)
     with locked(store, plan.operation, lock_timeout, observer), closing(_providers(project)) as providers:
         snapshot = _settled(store, providers, observer)
         refuse_stale(plan, snapshot)
@@ -419,6 +424,7 @@ def apply(
         summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
         fault_point("before-finish")
         store.finish(finished(run, summary), applied.outputs)
+        log.info("run %s of %s has ended: %s", run.id, run.operation, summary)
         fault_point("after-finish")
         return applied
 
@@ -431,8 +437,39 @@ def settle_interrupted(project: Project, store: StateStore, observer: Observer =
         StateLocked: somebody else holds the state; then that run may well be going on.
     """
     if store.read().in_doubt:
+        observer = logged(observer)
         with locked(store, "recover", timeout, observer), closing(_providers(project)) as providers:
             _settled(store, providers, observer)
+
+
+def save_plan(project: Project, plan: Plan, path: Path) -> None:
+    """
+    Raises:
+        PlanFileError: the file cannot be written.
+        StateError: it is to be encrypted, and the key cannot be had.
+    """
+    from planner import planfile
+
+    cipher = cipher_of(project.module.settings.encryption, project.directory, "plan")
+    planfile.write(path, plan, tuple(all_sources(project.module)), cipher)
+
+
+def read_plan(directory: Path, path: Path) -> SavedPlan:
+    """
+    A saved plan. What it is sealed with is said by the configuration in `directory`: its own is within the seal.
+
+    Raises:
+        InvalidConfiguration: the configuration asks for encryption, and is not sound.
+        PlanFileError: there is no such file, or it is no plan that this Lunform reads.
+        StateError: it does not open with the keys that there are.
+    """
+    from planner import planfile
+
+    mistakes = Diagnostics()
+    settings = _settings_of(directory, _parser(directory), mistakes) or Settings()
+    if settings.encryption is not None and mistakes.has_errors:
+        raise InvalidConfiguration(mistakes)
+    return planfile.read(path, cipher_of(settings.encryption, directory, "plan"))
 
 
 def with_saved(inputs: Inputs, saved: SavedPlan) -> Inputs:
@@ -543,8 +580,10 @@ def _settings_of(directory: Path, parse: Parse, diagnostics: Diagnostics) -> Set
     bodies = [(source, parse(source, CONFIGURATION)) for source in sources]
     for _, (_, unread) in bodies:
         mistakes.extend(unread)
-    module, _ = decode_module(".", [(source, body) for source, (body, _) in bodies], VERSION)
+    module, wrong = decode_module(".", [(source, body) for source, (body, _) in bodies], VERSION)
     diagnostics.extend(mistakes)
+    if module.settings.encryption is not None:  # a mistake in it must not be taken for leave to write in plain
+        diagnostics.extend(wrong)
     return module.settings
 
 
@@ -570,7 +609,7 @@ def _providers(project: Project) -> OpenProviders:
     evaluated = _evaluated(
         project, lambda instance: instance.attributes, holds=lambda address: False, providers_only=True
     )
-    return OpenProviders(evaluated.graph.providers)
+    return OpenProviders(evaluated.graph.providers, evaluated.graph.secrets)
 
 
 def _evaluated(

@@ -6,7 +6,7 @@ same door as anybody's.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -16,11 +16,13 @@ from planner.addresses import ProviderAddress
 from planner.config.content import Shape, check_body
 from planner.config.model import Settings
 from planner.diagnostics import Diagnostics, did_you_mean
+from planner.encryption import cipher_of
 from planner.errors import ProviderNotFound
+from planner.guard import Secrets, guarded
 from planner.sdk.hypervisor import HypervisorProvider
 from planner.sdk.provider import ProviderDefinition
 from planner.sdk.storage import StorageProvider
-from planner.state.store import BackendDefinition, Cipher, NoCipher, StateBackend
+from planner.state.store import BackendDefinition, Cipher, StateBackend
 from planner.syntax import ast
 from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
@@ -49,10 +51,18 @@ def provider_definition(name: str) -> ProviderDefinition | None:
 
 
 class OpenProviders:
-    """Providers with the settings of one configuration, each opened when first asked for."""
+    """
+    Providers with the settings of one configuration, each opened when first asked for, and guarded.
 
-    def __init__(self, settings: Mapping[ProviderAddress, Mapping[str, Any]]) -> None:
+    Args:
+        secrets: texts in settings that are secret though the provider does not declare them so.
+    """
+
+    def __init__(
+        self, settings: Mapping[ProviderAddress, Mapping[str, Any]], secrets: Collection[str] = frozenset()
+    ) -> None:
         self._settings = settings
+        self._secrets = Secrets(secrets)
         self._lock = threading.Lock()
         self._storage: dict[ProviderAddress, StorageProvider] = {}
         self._hypervisors: dict[ProviderAddress, HypervisorProvider] = {}
@@ -67,7 +77,8 @@ class OpenProviders:
                 definition = self._definition(address)
                 if definition.open_storage is None:
                     raise ProviderNotFound(f'The provider "{address.name}" does not do storage.')
-                self._storage[address] = definition.open_storage(self._for(address, definition))
+                storage = definition.open_storage(self._for(address, definition))
+                self._storage[address] = guarded(storage, address, self._secrets)
             return self._storage[address]
 
     def hypervisor(self, address: ProviderAddress) -> HypervisorProvider:
@@ -80,7 +91,8 @@ class OpenProviders:
                 definition = self._definition(address)
                 if definition.open_hypervisor is None:
                     raise ProviderNotFound(f'The provider "{address.name}" does not do hypervisors.')
-                self._hypervisors[address] = definition.open_hypervisor(self._for(address, definition))
+                hypervisor = definition.open_hypervisor(self._for(address, definition))
+                self._hypervisors[address] = guarded(hypervisor, address, self._secrets)
             return self._hypervisors[address]
 
     def close(self) -> None:
@@ -102,6 +114,7 @@ class OpenProviders:
     def _for(self, address: ProviderAddress, definition: ProviderDefinition) -> Mapping[str, Any]:
         """A provider without a block has all its arguments left out."""
         given = self._settings.get(address, {})
+        self._secrets.add([given.get(argument.name) for argument in definition.settings if argument.sensitive])
         return {argument.name: given.get(argument.name, argument.default) for argument in definition.settings}
 
 
@@ -126,13 +139,15 @@ def open_backend(
     diagnostics have errors.
 
     Args:
+        cipher: seals the state, where it is not to be what the configuration asks for.
         given, environment: as in `backend_arguments`.
     """
     arguments, diagnostics = backend_arguments(settings, given, environment)
     definition = backend_definition(settings.backend)
     if arguments is None or definition is None:
         return None, diagnostics
-    return definition.open(arguments, directory, cipher or NoCipher()), diagnostics
+    cipher = cipher or cipher_of(settings.encryption, directory, "state")
+    return definition.open(arguments, directory, cipher), diagnostics
 
 
 def backend_arguments(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from planner import operations, planfile
+from planner import operations
 from planner.cli.arguments import (
     Command,
     Planning,
@@ -97,7 +97,7 @@ def apply_command(
             "A saved plan says all that is to be done; -destroy, -refresh, -refresh-only, -target, -exclude and"
             " -replace do not go with it."
         )
-    found = planfile.read(Path(saved))
+    found = operations.read_plan(Path(), Path(saved))
     project = operations.load(Path(), operations.with_saved(inputs, found), found.sources)
     approve(found.plan, True, allow_data_loss, False)
     return _run(project, found.plan, parallelism, planning, terminal)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from planner import operations, planfile
+from planner import operations
 from planner.cli.arguments import boolean, takes_inputs, takes_terminal
 from planner.cli.state import recorded
 from planner.cli.terminal import Terminal
@@ -34,7 +34,7 @@ def show_command(saved: str | None, run: str | None, explain: bool, terminal: Te
     if saved is not None and run is not None:
         raise click.UsageError("-run shows a run of the history, and not a saved plan: take one of them away.")
     if saved is not None:
-        terminal.plan(planfile.read(Path(saved)).plan, explain)
+        terminal.plan(operations.read_plan(Path(), Path(saved)).plan, explain)
         return
     if explain:
         raise click.UsageError("-explain is about a saved plan; say which. For a new one: lunform plan -explain")
@@ -112,7 +112,7 @@ def graph_command(saved: str | None, inputs: operations.Inputs, terminal: Termin
     from planner.views.dot import resources_to_dot, steps_to_dot
 
     if saved is not None:
-        steps = planfile.read(Path(saved)).plan.steps
+        steps = operations.read_plan(Path(), Path(saved)).plan.steps
         if terminal.json:
             terminal.result_json([step.to_json() for step in steps.steps])
         else:

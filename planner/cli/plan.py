@@ -26,7 +26,6 @@ from planner.cli.arguments import (
 from planner.cli.asking import load_project
 from planner.cli.terminal import Terminal
 from planner.cli.watching import tell_recovery
-from planner.config.loader import all_sources
 from planner.errors import EXIT_CHANGES, EXIT_OK
 from planner.planning.builder import PlanRequest
 
@@ -92,9 +91,7 @@ def plan_command(
     terminal.plan(plan, explain)
     terminal.diagnostics(diagnostics)
     if out is not None:
-        from planner import planfile
-
-        planfile.write(Path(out), plan, tuple(all_sources(project.module)))
+        operations.save_plan(project, plan, Path(out))
         if not terminal.json:
             terminal.result(f"\nSaved the plan to {out}. To do exactly that: lunform apply {out}")
     return EXIT_CHANGES if detailed_exitcode and not plan.is_empty else EXIT_OK

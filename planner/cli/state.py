@@ -208,6 +208,34 @@ def state_rm(addresses: tuple[str, ...], dry_run: bool, force: bool, lock_timeou
         terminal.result(render_forgotten(found, dry_run))
 
 
+@state_command.command("reseal")
+@takes_lock_timeout
+@takes_terminal
+def state_reseal(lock_timeout: float, terminal: Terminal) -> None:
+    """
+    Write the state of every workspace anew, as the configuration's `encryption` block says.
+
+    With a `key`, all of it is sealed with that key, whether it was sealed with an `old_key` or not at all. With nothing
+    but an `old_key`, all of it is written in plain.
+
+    \b
+    Example: lunform state reseal
+    """
+    from planner.bookkeeping import reseal
+
+    project = operations.load(Path(), operations.Inputs())
+    workspaces = reseal(project, timeout=lock_timeout, observer=tell_recovery(terminal))
+    encryption = project.module.settings.encryption
+    is_sealed = encryption is not None and encryption.key is not None
+    if terminal.json:
+        terminal.result_json({"workspaces": list(workspaces), "encrypted": is_sealed})
+    elif not workspaces:
+        terminal.result("There is no state yet; nothing had to be written.")
+    else:
+        how = "encrypted with the key of the configuration" if is_sealed else "in plain"
+        terminal.result(f"Written anew, {how}: {', '.join(workspaces)}")
+
+
 @click.command("force-unlock")
 @click.argument("lock", metavar="ID")
 @boolean("-force", False, "Do not ask.")

@@ -129,5 +129,13 @@ def _read_file(
                 "Value for an undeclared variable",
                 f'The configuration declares no variable "{argument.name}".'
                 f"{did_you_mean(argument.name, module.variables)}",
-                argument.name_range,
+                _alone(argument.name_range),
             )
+
+
+def _alone(name: SourceRange) -> SourceRange:
+    """The range of a name in a text where nothing else stands on its line: a value may be a secret."""
+    source = name.source
+    start = source.line_starts[name.line - 1]
+    text = source.text[:start] + " " * (name.start - start) + name.text
+    return SourceRange(Source(source.filename, text), name.start, name.end)

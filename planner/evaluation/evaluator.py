@@ -24,7 +24,7 @@ from planner.addresses import (
 from planner.config.model import Module
 from planner.config.variables import GivenValue, ParseExpression
 from planner.diagnostics import Diagnostics, Severity, did_you_mean
-from planner.evaluation.arguments import evaluate_body, merge_copies
+from planner.evaluation.arguments import evaluate_body, merge_copies, texts_in
 from planner.evaluation.compiler import Compiled, compile_expression
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
@@ -44,7 +44,7 @@ from planner.evaluation.scope import Scope
 from planner.syntax import ast
 from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
-from planner.values.marks import UNKNOWN, Unknown, has_sensitive, mark_sensitive, unmark
+from planner.values.marks import UNKNOWN, Unknown, has_sensitive, mark_sensitive, unmark, unmark_deep
 from planner.values.show import short_text
 from planner.values.types import NULL, NUMBER, ListValue, MapValue, SetValue, Value
 
@@ -218,6 +218,7 @@ class _Run:
         self.diagnostics = Diagnostics()
         self.instances: dict[InstanceAddress, ResourceInstance] = {}
         self.providers: dict[ProviderAddress, Mapping[str, Any]] = {}
+        self.secrets: set[str] = set(before.graph.secrets) if before is not None else set()
         self.outputs: dict[str, DesiredOutput] = {}
         self.variables: dict[str, Any] = {}
         self.imports: dict[InstanceAddress, Any] = {}
@@ -234,7 +235,9 @@ class _Run:
                     self._reuse(node, path, self.before)
                 else:
                     self._evaluate(node, path)
-        graph = ResourceGraph(self.instances, self.providers, self.outputs, self.imports, self.variables)
+        graph = ResourceGraph(
+            self.instances, self.providers, self.outputs, self.imports, self.variables, frozenset(self.secrets)
+        )
         return Evaluated(
             graph=graph,
             diagnostics=merge_copies(self.diagnostics),
@@ -315,7 +318,9 @@ class _Run:
                 value = evaluate_variable(
                     variable, given, evaluator.parse_expression, evaluator.functions, self.diagnostics
                 )
-            if given is not None and not has_sensitive(value):
+            if has_sensitive(value):
+                self.secrets.update(texts_in(to_plain(unmark_deep(value)[0])))
+            elif given is not None:
                 self.variables[node.name] = to_plain(value)
         else:
             call = self.program.calls[Node("module", node.module[-1], node.module[:-1])]
@@ -354,7 +359,7 @@ class _Run:
         if compiled is None or path:
             return
         for key, scope in self._scopes(compiled.for_each, None, compiled.copies, path) or ():
-            settings = evaluate_body(compiled.body, scope, self.diagnostics, stored=False)
+            settings = evaluate_body(compiled.body, scope, self.diagnostics, stored=False, secrets=self.secrets)
             address = replace(compiled.address, key=None if key is None else str(key))
             self.providers[address] = settings
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from planner.errors import StateError
 from planner.resources.schema import Argument
-from planner.state.document import foreign, newer
+from planner.state.document import StateDocument, foreign, newer
 from planner.state.lock import hold
 from planner.state.rows import Row, Rows
 from planner.state.store import DEFAULT_WORKSPACE, BackendDefinition, Cipher, NoCipher, StateStore
@@ -148,6 +148,12 @@ class SqliteStore(TableStore):
                 self._locked = False
                 self.close()
 
+    def replace(self, document: StateDocument) -> None:
+        super().replace(document)
+        # What was deleted still lies in the file's free pages, perhaps as plain text that is sealed by now.
+        with _told_of(self._path):
+            self._open().execute("VACUUM")
+
     def close(self) -> None:
         if self._writer is not None:
             # The journal is kept between commits for speed; nothing but the state stays behind.
@@ -160,7 +166,7 @@ class SqliteStore(TableStore):
         if not self._locked:
             raise StateError("The state is written to without its lock", "This is a bug in lunform.")
         with _told_of(self._path):
-            writer = self._writer = self._writer or self._open_writer()
+            writer = self._open()
             writer.execute("BEGIN IMMEDIATE")
             try:
                 writer.execute("UPDATE meta SET serial = serial + 1")
@@ -171,6 +177,10 @@ class SqliteStore(TableStore):
                 if writer.in_transaction:  # a full disk has rolled back already
                     writer.execute("ROLLBACK")
                 raise
+
+    def _open(self) -> sqlite3.Connection:
+        self._writer = self._writer or self._open_writer()
+        return self._writer
 
     def _open_writer(self) -> sqlite3.Connection:
         if not self._path.exists():

@@ -1,5 +1,6 @@
 """
-The state in SQLite and in PostgreSQL, and the scheduler alone. Run by hand: `python -m tests.benchmarks.bench_state`.
+The state in SQLite, plain and encrypted, and in PostgreSQL, and the scheduler alone. Run by hand:
+`python -m tests.benchmarks.bench_state`.
 
 Prints seconds, each the best of three: to store 30,000 intents, then the outcomes of 10,000 steps, at once and ten of
 them, to read 10,000 volumes, and to schedule 30,000 steps. PostgreSQL is one of the run's own on this machine, with
@@ -14,6 +15,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from planner.config.model import Encryption, KeySource
+from planner.diagnostics import Source, SourceRange
+from planner.encryption import cipher_of
 from planner.execution.executor import execute
 from planner.execution.scheduler import Scheduler, StepDone
 from planner.state.memory import MemoryStore
@@ -66,6 +70,10 @@ def main() -> None:
     graph = volumes(NUMBER, CHAIN)
     with tempfile.TemporaryDirectory() as folder:
         measure("sqlite  ", open_sqlite(Path(folder) / "bench.state"), graph)
+        (Path(folder) / "key").write_text("5eed" * 16)
+        key = KeySource("file", ("key",), SourceRange(Source("", ""), 0, 0))
+        cipher = cipher_of(Encryption(key), Path(folder), "state")
+        measure("sealed  ", open_sqlite(Path(folder) / "sealed.state", cipher), graph)
     if is_installed():
         with running_postgres(fsync=True) as server:
             arguments = {"conn_str": server.conn_str, "schema_name": "lunform", "skip_schema_creation": False}

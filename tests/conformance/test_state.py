@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from planner.config.model import Encryption, KeySource
+from planner.diagnostics import Source, SourceRange
+from planner.encryption import cipher_of
 from planner.state import postgres as postgres_backend
 from planner.state import s3, sqlite
 from planner.state.conformance import BackendConformance, DurableStateConformance, Opener, StateConformance
@@ -31,6 +34,15 @@ class TestSqlite(DurableStateConformance):
     @pytest.fixture
     def opener(self, tmp_path: Path) -> Opener:
         return partial(open_sqlite, tmp_path / "lunform.state")
+
+
+class TestSealedSqlite(StateConformance):
+    @pytest.fixture
+    def opener(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opener:
+        monkeypatch.setenv("LUNFORM_KEY", "5eed" * 16)
+        where = SourceRange(Source("main.lun.hcl", ""), 0, 0)
+        cipher = cipher_of(Encryption(KeySource("env", ("LUNFORM_KEY",), where)), tmp_path, "state")
+        return partial(open_sqlite, tmp_path / "lunform.state", cipher)
 
 
 class TestSqliteWorkspaces(BackendConformance):

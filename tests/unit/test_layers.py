@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = (
-    ("errors", "diagnostics", "addresses", "units", "values", "dependency", "events", "version"),
+    ("errors", "diagnostics", "addresses", "units", "values", "dependency", "events", "version", "log"),
     ("syntax",),
     (
         "config",
@@ -22,13 +22,13 @@ LAYERS = (
         "state.store",
         "steps.graph",
     ),
-    ("sdk",),
+    ("sdk", "encryption"),
     ("placement", "evaluation"),
     ("planning",),
     ("steps",),
     ("planfile",),
     ("execution",),
-    ("state", "plugins", "initialisation", "fetching"),
+    ("state", "guard", "plugins", "initialisation", "fetching"),
     ("operations", "bookkeeping", "console", "history", "migration", "views"),
     ("cli",),
 )
