@@ -12,7 +12,7 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.dev
 	tests/rigs/install.sh || [ -z "$$CI" ]
 	$(BIN)/pip install --quiet -e '.[libvirt]' || [ -z "$$CI" ]
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
