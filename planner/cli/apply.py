@@ -7,15 +7,20 @@ from pathlib import Path
 
 import click
 
-from planner import operations, planfile
+from planner import operations
 from planner.cli.arguments import (
     Command,
     Planning,
+    Selecting,
+    addresses,
     boolean,
+    refuse_replace,
     refuse_with_refresh_only,
     takes_inputs,
     takes_planning,
     takes_refresh_only,
+    takes_replace,
+    takes_selection,
     takes_terminal,
 )
 from planner.cli.asking import approve, load_project
@@ -42,6 +47,8 @@ def _applies(command: Command) -> Command:
 @click.argument("saved", required=False, metavar="[PLANFILE]")
 @boolean("-destroy", False, "Take everything away.")
 @takes_refresh_only
+@takes_selection
+@takes_replace
 @_applies
 @takes_inputs
 @takes_planning
@@ -50,6 +57,8 @@ def apply_command(
     saved: str | None,
     destroy: bool,
     refresh_only: bool,
+    selecting: Selecting,
+    replaces: tuple[str, ...],
     auto_approve: bool,
     allow_data_loss: bool,
     parallelism: int,
@@ -68,28 +77,40 @@ def apply_command(
       lunform apply tonight.plan
       lunform apply -auto-approve -parallelism=64
       lunform apply -refresh-only
+      lunform apply -target=module.east
     """
     if saved is None:
         if refresh_only:
             refuse_with_refresh_only(destroy, planning)
-        request = PlanRequest(destroy, planning.refresh, refresh_only)
-        return _plan_and_apply(request, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
-    if destroy or refresh_only or not planning.refresh:
-        raise click.UsageError(
-            "A saved plan says all that is to be done; -destroy, -refresh and -refresh-only do not go with it."
+        refuse_replace(replaces, destroy, refresh_only)
+        request = PlanRequest(
+            destroy,
+            planning.refresh,
+            refresh_only,
+            selecting.targets,
+            selecting.excludes,
+            frozenset(addresses("-replace", replaces)),
         )
-    found = planfile.read(Path(saved))
+        return _plan_and_apply(request, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
+    if destroy or refresh_only or replaces or selecting != Selecting() or not planning.refresh:
+        raise click.UsageError(
+            "A saved plan says all that is to be done; -destroy, -refresh, -refresh-only, -target, -exclude and"
+            " -replace do not go with it."
+        )
+    found = operations.read_plan(Path(), Path(saved))
     project = operations.load(Path(), operations.with_saved(inputs, found), found.sources)
     approve(found.plan, True, allow_data_loss, False)
     return _run(project, found.plan, parallelism, planning, terminal)
 
 
 @click.command("destroy")
+@takes_selection
 @_applies
 @takes_inputs
 @takes_planning
 @takes_terminal
 def destroy_command(
+    selecting: Selecting,
     auto_approve: bool,
     allow_data_loss: bool,
     parallelism: int,
@@ -101,17 +122,20 @@ def destroy_command(
     Take away everything that the state records. The same as: lunform apply -destroy
 
     \b
-    Example: lunform destroy
+    Examples:
+      lunform destroy
+      lunform destroy -exclude='volume.db["wal"]'
     """
-    request = PlanRequest(destroy=True, read=planning.refresh)
+    request = PlanRequest(destroy=True, read=planning.refresh, targets=selecting.targets, excludes=selecting.excludes)
     return _plan_and_apply(request, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
 
 
 @click.command("refresh")
+@takes_selection
 @takes_inputs
 @takes_planning
 @takes_terminal
-def refresh_command(inputs: operations.Inputs, planning: Planning, terminal: Terminal) -> int:
+def refresh_command(selecting: Selecting, inputs: operations.Inputs, planning: Planning, terminal: Terminal) -> int:
     """
     Record what is there, without asking. The same as: lunform apply -refresh-only -auto-approve
 
@@ -121,7 +145,8 @@ def refresh_command(inputs: operations.Inputs, planning: Planning, terminal: Ter
     Example: lunform refresh
     """
     refuse_with_refresh_only(False, planning)
-    return _plan_and_apply(PlanRequest(refresh_only=True), True, False, 1, inputs, planning, terminal)
+    request = PlanRequest(refresh_only=True, targets=selecting.targets, excludes=selecting.excludes)
+    return _plan_and_apply(request, True, False, 1, inputs, planning, terminal)
 
 
 def _plan_and_apply(

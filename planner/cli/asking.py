@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,19 @@ from planner import operations
 from planner.cli.arguments import Planning
 from planner.cli.terminal import Terminal
 from planner.config.variables import FromCommandLine
+from planner.diagnostics import Source
 from planner.errors import LunformError
 from planner.planning.plan import Plan
 
 
-def load_project(inputs: operations.Inputs, planning: Planning, terminal: Terminal) -> operations.Project:
-    """This directory's configuration; required variables without a value are asked for where somebody can answer."""
-    project = operations.load(Path(), inputs)
+def load_project(
+    inputs: operations.Inputs, planning: Planning, terminal: Terminal, sources: Sequence[Source] | None = None
+) -> operations.Project:
+    """
+    This directory's configuration, or that of `sources`; required variables without a value are asked for where
+    somebody can answer.
+    """
+    project = operations.load(Path(), inputs, sources)
     missing = [
         variable
         for name, variable in project.module.variables.items()
@@ -30,7 +37,7 @@ def load_project(inputs: operations.Inputs, planning: Planning, terminal: Termin
         description = f"\n  {variable.description}" if variable.description else ""
         text = click.prompt(f"var.{variable.name}{description}\n  Value", hide_input=variable.sensitive)
         answers.append(FromCommandLine(variable.name, text))
-    return operations.load(Path(), replace(inputs, command_line=[*inputs.command_line, *answers]))
+    return operations.load(Path(), replace(inputs, command_line=[*inputs.command_line, *answers]), sources)
 
 
 def approve(plan: Plan, auto_approve: bool, allow_data_loss: bool, can_ask: bool) -> None:
@@ -55,10 +62,30 @@ def approve(plan: Plan, auto_approve: bool, allow_data_loss: bool, can_ask: bool
                 "Nobody can be asked whether to go on.",
                 "There is no terminal, or -input=false was given. Add -auto-approve, or apply a saved plan.",
             )
+        from planner.views.plan_summary import in_workspace
+
         what = "record this" if plan.operation == "refresh" else "do this"
-        _ask(f"Do you want to {what}? Only 'yes' goes on", "yes")
+        _ask(f"Do you want to {what}{in_workspace(plan)}? Only 'yes' goes on", "yes")
 
 
-def _ask(question: str, answer: str) -> None:
+def confirm(question: str, flag: str, can_ask: bool) -> None:
+    """
+    Ask `question`, which ends without its question mark.
+
+    Args:
+        flag: says yes without being asked.
+
+    Raises:
+        LunformError: it was declined, or there is nobody to ask.
+    """
+    if not can_ask:
+        raise LunformError(
+            "Nobody can be asked whether to go on.",
+            f"{question}? There is no terminal, or -input=false or -json was given. If that is meant, add {flag}.",
+        )
+    _ask(f"{question}? Only 'yes' goes on", "yes", "Cancelled.")
+
+
+def _ask(question: str, answer: str, declined: str = "Apply cancelled.") -> None:
     if click.prompt("\n" + question, default="", show_default=False) != answer:
-        raise LunformError("Apply cancelled.", "Nothing was changed.")
+        raise LunformError(declined, "Nothing was changed.")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from planner.addresses import InstanceAddress
+from planner.config.model import Import
 from planner.diagnostics import Diagnostics, SourceRange
-from planner.evaluation.resource_graph import ResourceInstance
+from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.planning.figures import figure_attributes
 from planner.planning.refresh import Actual, PoolTarget
 from planner.resources.declared import pool_arguments
@@ -18,7 +19,25 @@ from planner.units import format_size
 from planner.values.marks import Unknown
 
 
-def find_import(id: str, actual: Actual, range: SourceRange, diagnostics: Diagnostics) -> dict[str, Any] | None:
+def find_imports(
+    items: Iterable[Import], desired: ResourceGraph, actual: Actual, diagnostics: Diagnostics
+) -> Iterator[tuple[InstanceAddress, dict[str, Any]]]:
+    """The volumes that `import` blocks take over, each in the form in which one of ours is recorded."""
+    for item in items:
+        id = desired.imports.get(item.target)
+        if item.target not in desired.instances:
+            diagnostics.error(
+                "Import of something undeclared",
+                f"{item.target} is not declared. Write its block; the plan then shows what would change.",
+                item.range,
+            )
+        elif isinstance(id, str):
+            found = _find_import(id, actual, item.range, diagnostics)
+            if found is not None:
+                yield item.target, found
+
+
+def _find_import(id: str, actual: Actual, range: SourceRange, diagnostics: Diagnostics) -> dict[str, Any] | None:
     """
     A volume that the array has, in the form in which one of ours is recorded. None, with a diagnostic, where there is
     none, or more than one of that name.
@@ -34,7 +53,7 @@ def find_import(id: str, actual: Actual, range: SourceRange, diagnostics: Diagno
     ]
     exact = [found for found in listed if found[1].id == id] or listed
     if len(exact) == 1:
-        return _recorded(*exact[0])
+        return recorded_volume(*exact[0])
     pools = ", ".join(sorted(actual.pools)) or "none"
     if exact:
         detail = f'{len(exact)} volumes are called "{id}": {", ".join(v.id for _, v in exact)}. Name one by its id.'
@@ -77,7 +96,8 @@ def read_data(instances: Iterable[ResourceInstance], actual: Actual, diagnostics
     return found
 
 
-def _recorded(pool: str, volume: ActualVolume) -> dict[str, Any]:
+def recorded_volume(pool: str, volume: ActualVolume) -> dict[str, Any]:
+    """A volume as it would be recorded, without access and disks."""
     serial = volume.owner.intent if volume.owner else hashlib.sha256(volume.id.encode()).hexdigest()[:16]
     return {
         "offering": None,

@@ -21,7 +21,8 @@ class ProviderDefinition:
     Attributes:
         name: as written in `provider "name"`; also the entry point's name.
         settings: arguments of the `provider` block.
-        pool_arguments, host_arguments: further arguments that `pool` and `host` blocks of this provider take.
+        pool_arguments, host_arguments: further arguments that `pool` and `host` blocks of this provider take. They are
+            recorded, and none can be sensitive.
         open_storage, open_hypervisor: connect lazily; None for a kind that the provider is not.
             They raise nothing that the network causes: the first call does.
     """
@@ -33,6 +34,11 @@ class ProviderDefinition:
     host_arguments: tuple[Argument, ...] = ()
     open_storage: Callable[[Settings], StorageProvider] | None = None
     open_hypervisor: Callable[[Settings], HypervisorProvider] | None = None
+
+    def __post_init__(self) -> None:
+        for argument in (*self.pool_arguments, *self.host_arguments):
+            if argument.sensitive:
+                raise ValueError(f"{argument.name}: pools and hosts are recorded, so only settings can be sensitive")
 
 
 class Providers(Protocol):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from planner.errors import StateError
 from planner.resources.schema import Argument
 from planner.state.document import StateDocument
 from planner.state.model import Intent, Origin, Outcome, OutputValue, Run, Snapshot
@@ -123,11 +124,23 @@ class Cipher(Protocol):
         ...
 
 
+SEALED = '{"lunform_sealed":'
+"""How every sealed text begins, and no plain one; see `planner.encryption`."""
+
+
 class NoCipher:
     def seal(self, text: str) -> str:
         return text
 
-    open = seal
+    def open(self, sealed: str) -> str:
+        if sealed.startswith(SEALED):
+            raise StateError(
+                "Encrypted, and no key is configured",
+                "Name the key in the configuration: lunform { encryption { key { ... } } }. To take encryption away,"
+                " name it there as old_key, run `lunform state reseal`, and only then remove the block. Nothing was"
+                " changed.",
+            )
+        return sealed
 
 
 @dataclass(frozen=True, slots=True)

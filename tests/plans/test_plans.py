@@ -3,6 +3,7 @@ Plans as a user sees them. A case is a folder:
 
     1.lun.hcl, 2.lun.hcl, ...   configurations, applied one after the other; the last one is only planned
     modules/                    optional: modules that they call
+    flags.txt                   optional: flags of the last plan, one a line, as they are typed but for quotes
     outside.py                  optional: what somebody changes behind Lunform's back before the last plan
     plan.txt                    the plan's text, or the diagnostics
 
@@ -14,11 +15,15 @@ from __future__ import annotations
 import re
 import runpy
 import shutil
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from planner import operations
+from planner.cli.arguments import addresses
 from planner.errors import InvalidConfiguration
 from planner.planning.builder import PlanRequest
 from planner.views.diagnostics_text import render_diagnostics
@@ -43,8 +48,11 @@ def test_plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expec
     if (case / "outside.py").exists():
         runpy.run_path(str(case / "outside.py"))
     project = load(last)
+    request = (
+        request_of((case / "flags.txt").read_text().split("\n")) if (case / "flags.txt").exists() else PlanRequest()
+    )
     try:
-        plan, diagnostics = operations.plan(project, operations.store_of(project), PlanRequest())
+        plan, diagnostics = operations.plan(project, operations.store_of(project), request)
     except InvalidConfiguration as error:
         expected(render_diagnostics(error.diagnostics, PLAIN), case / "plan.txt")
         return
@@ -53,8 +61,25 @@ def test_plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expec
         return
     # What was planned can be done, and then there is nothing left to do.
     assert operations.apply(project, operations.store_of(project), plan).complete
-    again, _ = operations.plan(load(last), operations.store_of(project), PlanRequest())
+    again, _ = operations.plan(load(last), operations.store_of(project), replace(request, replaces=frozenset()))
     assert again.is_empty, render_plan(again, PLAIN)
+
+
+def request_of(flags: Iterable[str]) -> PlanRequest:
+    given = defaultdict(list)
+    for flag, _, value in (line.partition("=") for line in flags if line):
+        given[flag].append(value)
+    named = {flag: addresses(flag, given.pop(flag, ())) for flag in ("-target", "-exclude", "-replace")}
+    request = PlanRequest(
+        destroy=given.pop("-destroy", None) == [""],
+        read=given.pop("-refresh", None) != ["false"],
+        refresh_only=given.pop("-refresh-only", None) == [""],
+        targets=named["-target"],
+        excludes=named["-exclude"],
+        replaces=frozenset(named["-replace"]),
+    )
+    assert not given, given
+    return request
 
 
 def settled(text: str) -> str:
