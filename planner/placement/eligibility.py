@@ -28,7 +28,8 @@ class Eligibility:
         self._masks: dict[Hashable, int] = {}
         self._refusals: dict[Hashable, tuple[Rejection | None, ...]] = {}
         limits = [candidate.array.limits for candidate in candidates]
-        self._sizes = _steps((one.min_size or 0, one.max_size) for one in limits)
+        # A size that is rounded up to the least one is large enough.
+        self._sizes = _steps(((one.min_size or 0) - one.size_granularity + 1, one.max_size) for one in limits)
         self._floors = _steps(one.min_iops or (0, None) for one in limits)
         self._ceilings = _steps(one.max_iops or (0, None) for one in limits)
         self._bursts = _steps(one.burst_iops or (0, None) for one in limits)

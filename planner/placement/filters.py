@@ -162,12 +162,13 @@ def _limits(demand: Demand, candidate: Candidate) -> Refusal | None:
     if demand.source is not None and "image" not in candidate.array.supports:
         return f"its array ({candidate.array.product}) makes no volume from an image", {}
     limits = candidate.array.limits
-    if limits.min_size is not None and demand.size < limits.min_size:
+    size = limits.rounded(demand.size)
+    if limits.min_size is not None and size < limits.min_size:
         return f"its array makes no volume below {approximate_size(limits.min_size)}", {
             "size": demand.size,
             "least": limits.min_size,
         }
-    if limits.max_size is not None and demand.size > limits.max_size:
+    if limits.max_size is not None and size > limits.max_size:
         return f"its array makes no volume above {approximate_size(limits.max_size)}", {
             "size": demand.size,
             "most": limits.max_size,

@@ -485,6 +485,7 @@ class _Planning:
         if goal is None:
             return None
         assignment = self.placement.assignments[instance.address]
+        goal = replace(goal, size=self.actual.pools[assignment.pool].array.limits.rounded(goal.size))
         found = self.currents.get(instance.address, Current(None))
         verdict = compare_volume(
             goal,

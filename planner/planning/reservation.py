@@ -21,10 +21,11 @@ def reservations(
 ) -> tuple[Reservation, ...]:
     """For each pool that gets more than it has, what is added; by the pools' addresses."""
     added = {candidate.id: [0, 0] for candidate in candidates}
+    limits = {candidate.id: candidate.array.limits for candidate in candidates}
     for demand in demands:
         pool = placement.assignments[demand.address].pool
         size, floor = demand.holds if demand.prior == pool else (0, 0)
-        added[pool][0] += demand.size - size
+        added[pool][0] += limits[pool].rounded(demand.size) - size
         added[pool][1] += (demand.qos.min_iops if demand.qos else 0) - floor
     return tuple(
         Reservation(

@@ -74,7 +74,14 @@ class Qos:
 
 @dataclass(frozen=True, slots=True)
 class ArrayLimits:
-    """What the array itself refuses to pass; None where it has no limit that it tells."""
+    """
+    What the array itself refuses to pass; None where it has no limit that it tells.
+
+    Attributes:
+        min_size, max_size: bytes, and whole granules.
+        size_granularity: bytes; the array takes whole granules only.
+        min_iops, max_iops, burst_iops: the least and the most of each figure.
+    """
 
     min_size: int | None = None
     max_size: int | None = None
@@ -83,6 +90,10 @@ class ArrayLimits:
     max_iops: tuple[int, int] | None = None
     burst_iops: tuple[int, int] | None = None
     name_length: int | None = None
+
+    def rounded(self, size: int) -> int:
+        """The size of a volume that is to have at least `size` bytes."""
+        return -(-size // self.size_granularity) * self.size_granularity
 
 
 @dataclass(frozen=True, slots=True)
