@@ -107,6 +107,16 @@ class StateConformance:
         assert type(objects[VOLUME].attributes["nested"]) is tuple
         assert type(objects[VOLUME].attributes["yes"]) is bool
 
+    def test_outcomes_may_be_committed_by_any_thread(self, store: StateStore, opener: Opener) -> None:
+        with store.lock("apply"):
+            store.begin(new_run(), ())
+            for step in range(3):
+                thread = threading.Thread(target=store.commit, args=([done(step, counter(step, f"c{step}"))],))
+                thread.start()
+                thread.join(PATIENCE)
+            store.finish(replace(new_run(), finished="later"), None)
+        assert [object.attributes["value"] for object in opener().read().objects.values()] == [0, 1, 2]
+
     def test_an_object_is_replaced_left_and_removed(self, store: StateStore) -> None:
         first, second = counter(1), counter(2)
         with store.lock("apply"):

@@ -23,8 +23,8 @@ class StateStore(Protocol):
     """
     The recorded state of one workspace, and its journal.
 
-    Reading needs no lock. Writing calls are made by the holder of the lock only, each is one transaction: it is
-    there whole, or not at all, whatever dies.
+    Reading needs no lock. Writing calls are made by the holder of the lock only, one after the other, but in any of its
+    threads; each is one transaction: it is there whole, or not at all, whatever dies.
 
     Raises (all methods): StateError and what is below it.
     """
