@@ -293,7 +293,7 @@ def apply(
     from planner.execution.admission import refuse_overcommitted
     from planner.execution.executor import execute
     from planner.execution.readback import read_back
-    from planner.planfile import refuse_stale
+    from planner.planning.staleness import refuse_stale
     from planner.state.lock import who
 
     with _locked(store, plan.operation, lock_timeout, observer), closing(_providers(project)) as providers:

@@ -17,11 +17,11 @@ from typing import Any
 
 from planner.addresses import parse_instance, parse_provider
 from planner.diagnostics import Source
-from planner.errors import PlanFileError, StalePlan
+from planner.errors import PlanFileError
 from planner.placement.model import Assignment, Enforcement, Headroom, Rejection
 from planner.planning.plan import Action, Change, Drift, OutputChange, Plan, Reservation, TakesEffect
 from planner.sdk.storage import PoolSpec
-from planner.state.model import OutputValue, Snapshot
+from planner.state.model import OutputValue
 from planner.steps.graph import Step, StepGraph
 from planner.values import codec
 from planner.values.marks import UNKNOWN, Unknown
@@ -98,34 +98,6 @@ def read(path: Path) -> SavedPlan:
         return SavedPlan(_plan_from(data), sources)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PlanFileError(f"{path} is damaged.", "Make a new one with: lunform plan -out=FILE") from error
-
-
-def refuse_stale(plan: Plan, snapshot: Snapshot) -> None:
-    """
-    Hold a plan against the state as it is now. Only what the plan touches counts.
-
-    Raises:
-        StalePlan: an object that it touches has changed since, or it was made for another state.
-    """
-    if plan.lineage != snapshot.lineage:
-        was = plan.lineage or "a state that had never been written"
-        raise StalePlan(
-            "The plan was made for another state.",
-            f"It was made for {was}; this one is {snapshot.lineage or 'not written yet'}. Plan again.",
-        )
-    moved = []
-    for change in plan.changes:
-        if change.is_empty:
-            continue
-        object = snapshot.objects.get(change.previous or change.address)
-        if object is None and change.revision is not None:
-            moved.append(f"{change.address} is not recorded any more")
-        elif object is not None and change.revision is None:
-            moved.append(f"{change.address} exists by now")
-        elif object is not None and object.revision != change.revision:
-            moved.append(f"{change.address} was changed")
-    if moved:
-        raise StalePlan("The plan is stale.", f"Since it was made: {'; '.join(moved)}. Plan again.")
 
 
 # -- plan <-> JSON --
