@@ -322,7 +322,7 @@ def apply(
             applied = replace(applied, outputs={})
         elif applied.complete and plan.operation == "refresh":
             applied = replace(applied, outputs=_planned_outputs(plan, snapshot))
-        elif applied.complete and project.evaluator.program.has_aftermath:
+        elif applied.complete and plan.operation == "apply" and project.evaluator.program.has_aftermath:
             outputs, unmet = _aftermath(project, result.objects, providers, observer)
             applied = replace(applied, outputs=outputs, diagnostics=Diagnostics([*mistakes, *unmet]))
         summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
@@ -457,16 +457,19 @@ def _build_steps(changes: Changes) -> Any:
 
 
 def _providers(project: Project) -> OpenProviders:
-    """Providers with settings evaluated now: what is sensitive is in no file."""
-    return OpenProviders(_evaluated(project, lambda instance: instance.attributes).graph.providers)
+    """Providers with settings evaluated now: what is sensitive is in no file. Of all the rest nothing is asked."""
+    return OpenProviders(_evaluated(project, lambda instance: instance.attributes, only_settings=True).graph.providers)
 
 
-def _evaluated(project: Project, value_of: ValueOf) -> Evaluated:
+def _evaluated(project: Project, value_of: ValueOf, *, only_settings: bool = False) -> Evaluated:
     """
+    Args:
+        only_settings: of resources neither the number of copies nor the conditions count.
+
     Raises:
         InvalidConfiguration: with all that is wrong.
     """
-    evaluated = project.evaluator.evaluate(value_of)
+    evaluated = project.evaluator.evaluate(value_of, without_copies=only_settings, without_conditions=only_settings)
     mistakes = Diagnostics([*project.diagnostics, *project.evaluator.diagnostics, *evaluated.diagnostics])
     if mistakes.has_errors:
         raise InvalidConfiguration(mistakes)

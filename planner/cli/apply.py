@@ -1,4 +1,4 @@
-"""`apply`, `destroy` and `refresh`: do what a plan says."""
+"""`apply`, `destroy`, `refresh` and `import`: do what a plan says."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from planner import operations, planfile
+from planner.addresses import AddressError, parse_instance
 from planner.cli.arguments import (
     Command,
     Planning,
@@ -122,6 +123,33 @@ def refresh_command(inputs: operations.Inputs, planning: Planning, terminal: Ter
     """
     refuse_with_refresh_only(False, planning)
     return _plan_and_apply(PlanRequest(refresh_only=True), True, False, 1, inputs, planning, terminal)
+
+
+@click.command("import")
+@click.argument("address")
+@click.argument("id")
+@takes_inputs
+@takes_planning
+@takes_terminal
+def import_command(address: str, id: str, inputs: operations.Inputs, planning: Planning, terminal: Terminal) -> int:
+    """
+    Record a volume that an array has already under an address that the configuration declares. The ID is the array's
+    id of it, or its name there.
+
+    Nothing is changed on any system. How the volume differs from its block, the next plan shows.
+
+    \b
+    Examples:
+      lunform import volume.legacy vol-17
+      lunform import 'volume.db["wal"]' db-01-wal
+    """
+    if not planning.refresh:
+        raise click.UsageError("import looks for the volume on its array, and -refresh=false does not: take it away.")
+    try:
+        request = PlanRequest(read=False, importing=(parse_instance(address), id))
+    except AddressError as error:
+        raise click.UsageError(str(error)) from None
+    return _plan_and_apply(request, True, False, 1, inputs, planning, terminal)
 
 
 def _plan_and_apply(

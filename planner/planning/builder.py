@@ -24,12 +24,12 @@ from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer
 from planner.placement.allocator import place
 from planner.placement.model import Placement
-from planner.planning.adoption import find_import, read_data
+from planner.planning.adoption import Importer, can_be_imported, read_data
 from planner.planning.comparison import Verdict, compare_recorded, compare_volume
 from planner.planning.current import Current, current
 from planner.planning.effect import takes_effect
 from planner.planning.figures import are_shared
-from planner.planning.goal import Goal, as_it_is, default_name, demand_of, goal_of
+from planner.planning.goal import SETTLED, Goal, as_it_is, default_name, demand_of, goal_of
 from planner.planning.moves import Moves, apply_moves
 from planner.planning.placing import candidates, check_pools, held_by_pool, report
 from planner.planning.plan import Action, Change, OutputChange, Plan, Reservation
@@ -80,16 +80,26 @@ class PlanRequest:
         read: refresh from the providers; otherwise what is recorded is taken for what is.
         refresh_only: plan to record what is there, whatever the configuration asks for; goes with `read` and without
             `destroy`.
+        importing: plan only to record, under the address, the volume that the array has under the id; goes without all
+            the others.
     """
 
     destroy: bool = False
     read: bool = True
     refresh_only: bool = False
+    importing: tuple[InstanceAddress, str] | None = None
 
     @property
     def operation(self) -> str:
         """As in `Plan.operation`."""
+        if self.importing is not None:
+            return "import"
         return "destroy" if self.destroy else "refresh" if self.refresh_only else "apply"
+
+    @property
+    def only_records(self) -> bool:
+        """No system is changed, whatever the configuration asks for."""
+        return self.operation in ("refresh", "import")
 
 
 def build_plan(
@@ -135,15 +145,17 @@ class _Planning:
 
     def build(self, open_providers: Callable[[ResourceGraph], Providers]) -> tuple[Plan | None, Diagnostics]:
         self.diagnostics.extend(self.evaluator.diagnostics)
-        only = self.request.refresh_only
+        only = self.request.only_records
         first = self.evaluator.evaluate(self._as_recorded, without_copies=only, without_conditions=only)
         if first.diagnostics.has_errors or self.diagnostics.has_errors:
             self.diagnostics.extend(first.diagnostics)
             return None, self.diagnostics
         self.moves = apply_moves(self.snapshot, self.evaluator.program.modules, first.paths, self.diagnostics)
-        if only:
+        if self.request.refresh_only:
             return self._record_what_is_there(first.graph, open_providers(first.graph)), self.diagnostics
         self.snapshot, self.paths = self.moves.snapshot, first.paths
+        if self.request.importing is not None:
+            return self._take_over(*self.request.importing, first.graph, open_providers), self.diagnostics
         desired = first.graph
         self._learn(desired.instances)
         self._refresh(desired, open_providers(desired))
@@ -237,12 +249,9 @@ class _Planning:
         has_volumes = any(address.type in (VOLUME.name, VM.name) for address in desired.instances)
         read_from = {i.attributes["pool"] for i in desired.instances.values() if i.is_data}
         places = self.request.operation == "apply"
-        importing = places and bool(self.evaluator.module.imports)
-        wanted = (
-            set()
-            if not places or not (has_volumes or read_from)
-            else {str(address) for address in desired.instances if address.type in ("pool", "host")}
-        )
+        importing = self.request.importing is not None or (places and bool(self.evaluator.module.imports))
+        involved = ("pool", "host") if places and (has_volumes or read_from) else ("pool",) if importing else ()
+        wanted = {str(address) for address in desired.instances if address.type in involved}
         pools, hosts = [], []
         for id in sorted((on_pools | on_hosts | with_vms | wanted) & self.known.keys()):
             attributes, provider = self.known[id], self.pool_providers[id]
@@ -261,6 +270,7 @@ class _Planning:
 
     def _find_imports(self, desired: ResourceGraph) -> None:
         """What `import` blocks take over becomes what the volumes are now."""
+        importer = Importer(self.snapshot, self.actual, self.diagnostics)
         for item in self.evaluator.module.imports:
             id = desired.imports.get(item.target)
             if item.target in self.snapshot.objects or self.request.destroy:
@@ -272,10 +282,44 @@ class _Planning:
                     item.range,
                 )
             elif isinstance(id, str):
-                found = find_import(id, self.actual, item.range, self.diagnostics)
+                found = importer.find(item.target, id, item.range)
                 if found is not None:
                     self.currents[item.target] = Current(found)
                     self.imports[item.target] = found["id"]
+
+    def _take_over(
+        self,
+        address: InstanceAddress,
+        id: str,
+        desired: ResourceGraph,
+        open_providers: Callable[[ResourceGraph], Providers],
+    ) -> Plan | None:
+        """
+        Record a volume of the array as it is, with what its block says of it that no array is told; and of the pool and
+        the offering that it names what is not recorded yet. How it differs from its block, the next plan shows.
+        """
+        self._learn(desired.instances)
+        recorded = self.snapshot.objects.get(address)
+        if not can_be_imported(address, desired.instances.keys(), recorded, self.diagnostics):
+            return None
+        goal = self._goal(desired.instances[address])
+        if goal is None:
+            return None
+        self._refresh(desired, open_providers(desired))
+        if self.diagnostics.has_errors:
+            return None
+        found = Importer(self.snapshot, self.actual, self.diagnostics).find(address, id, None)
+        if found is None:
+            return None
+        found |= {name: goal.instance.attributes[name] for name in SETTLED}
+        self.imports[address] = found["id"]
+        self.currents[address] = Current(found)
+        for need in (parse_instance(found["offering"]), parse_instance(found["pool"])):
+            if need not in self.snapshot.objects:
+                instance = desired.instances[need]
+                self.changes[need] = self._change(instance, compare_recorded(instance, None, None))
+        self.changes[address] = self._change(goal.instance, Verdict(Action.NO_OP, found))
+        return self._finish(desired.instances, {}, desired.variables)
 
     # -- recording what is there --
 

@@ -127,7 +127,7 @@ class Reservation:
 class Plan:
     """
     Attributes:
-        operation: "apply" or "destroy"; "refresh" for one that changes the record alone.
+        operation: "apply" or "destroy"; "refresh" and "import" for such that change the record alone.
         lineage, serial: of the state that it was made for; an empty lineage for a state never written.
         created: ISO 8601 in UTC.
         variables: values given from outside, plain data; sensitive ones are left out and read again at apply.

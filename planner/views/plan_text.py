@@ -30,6 +30,7 @@ from planner.views.attributes_text import (
 )
 from planner.views.drift_text import drift_line, refresh_sections
 from planner.views.explain_text import render_explanation
+from planner.views.import_text import render_import
 from planner.views.plan_summary import render_summary, table
 from planner.views.steps_text import order_text
 from planner.views.style import Style
@@ -67,6 +68,8 @@ def render_plan(plan: Plan, style: Style, *, show_steps: bool = True, explain: b
     """
     if plan.operation == "refresh":
         return _refresh(plan, style)
+    if plan.operation == "import":
+        return render_import(plan, style)
     changes = [change for change in plan.changes if change.action is not Action.NO_OP]
     settled = _settled_drift(plan, style)
     if plan.is_empty:
