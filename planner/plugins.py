@@ -18,7 +18,7 @@ from planner.config.model import Settings
 from planner.diagnostics import Diagnostics, did_you_mean
 from planner.errors import ProviderNotFound
 from planner.sdk.hypervisor import HypervisorProvider
-from planner.sdk.provider import ProviderDefinition
+from planner.sdk.provider import MAX_CALLS, ProviderDefinition
 from planner.sdk.storage import StorageProvider
 from planner.state.store import (
     DEFAULT_WORKSPACE,
@@ -87,6 +87,11 @@ class OpenProviders:
                     raise ProviderNotFound(f'The provider "{address.name}" does not do hypervisors.')
                 self._hypervisors[address] = definition.open_hypervisor(self._for(address, definition))
             return self._hypervisors[address]
+
+    def limit(self, address: ProviderAddress) -> int | None:
+        given, definition = self._settings.get(address, {}).get(MAX_CALLS.name), provider_definition(address.name)
+        # One that is not installed is told of by whoever calls it.
+        return given if isinstance(given, int) else definition.max_calls if definition is not None else None
 
     def close(self) -> None:
         for storage in self._storage.values():

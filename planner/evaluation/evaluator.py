@@ -24,7 +24,7 @@ from planner.addresses import (
 from planner.config.model import Module
 from planner.config.variables import GivenValue, ParseExpression
 from planner.diagnostics import Diagnostics, Severity, did_you_mean
-from planner.evaluation.arguments import evaluate_body, merge_copies
+from planner.evaluation.arguments import CompiledBody, evaluate_body, merge_copies
 from planner.evaluation.compiler import Compiled, compile_expression
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
@@ -41,6 +41,7 @@ from planner.evaluation.program import (
 )
 from planner.evaluation.resource_graph import DesiredOutput, ResourceGraph, ResourceInstance
 from planner.evaluation.scope import Scope
+from planner.sdk.provider import MAX_CALLS
 from planner.syntax import ast
 from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
@@ -352,8 +353,20 @@ class _Run:
             return
         for key, scope in self._scopes(compiled.for_each, None, compiled.copies, path) or ():
             settings = evaluate_body(compiled.body, scope, self.diagnostics, stored=False)
+            self._check_limit(compiled.body, settings[MAX_CALLS.name])
             address = replace(compiled.address, key=None if key is None else str(key))
             self.providers[address] = settings
+
+    def _check_limit(self, body: CompiledBody, limit: Any) -> None:
+        if limit is None or isinstance(limit, Unknown) or (isinstance(limit, int) and limit >= 1):
+            return
+        given = next(item.range for item in body.arguments if item.argument == MAX_CALLS)
+        self.diagnostics.error(
+            "Unsuitable value",
+            f"{MAX_CALLS.name} is a whole number from 1 up, not {short_text(limit)}. Leave it out for as many as the"
+            " provider bears.",
+            given,
+        )
 
     def _provider_of(self, compiled: CompiledResource, scope: _Scope, mistakes: Diagnostics) -> ProviderAddress | None:
         """The provider of one copy of a pool or host: where its block has for_each, one of its copies."""

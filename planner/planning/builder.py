@@ -34,7 +34,7 @@ from planner.planning.moves import Moves, apply_moves
 from planner.planning.placing import candidates, check_pools, held_by_pool, report
 from planner.planning.plan import Action, Change, OutputChange, Plan, Reservation
 from planner.planning.recording import outputs_as_found, recordings
-from planner.planning.refresh import Actual, HostTarget, PoolTarget, refresh
+from planner.planning.refresh import PARALLELISM, Actual, HostTarget, PoolTarget, refresh
 from planner.planning.removal import Removals, in_order
 from planner.planning.reservation import reservations
 from planner.planning.vms import check_offering, compare_vm, refuse_unknown, root_disk_of, with_name
@@ -82,12 +82,14 @@ class PlanRequest:
             `destroy`.
         importing: plan only to record, under the address, the volume that the array has under the id; goes without all
             the others.
+        parallelism: pools and hosts that are read at once.
     """
 
     destroy: bool = False
     read: bool = True
     refresh_only: bool = False
     importing: tuple[InstanceAddress, str] | None = None
+    parallelism: int = PARALLELISM
 
     @property
     def operation(self) -> str:
@@ -265,7 +267,7 @@ class _Planning:
                 )
                 lists, lists_vms = (self.request.read and id in those for those in (on_hosts, with_vms))
                 hosts.append(HostTarget(provider, host, lists, lists_vms, ranges.get(id), inspect=id in wanted))
-        self.actual, mistakes = refresh(pools, hosts, providers, self.observer)
+        self.actual, mistakes = refresh(pools, hosts, providers, self.observer, self.request.parallelism)
         self.diagnostics.extend(mistakes)
 
     def _find_imports(self, desired: ResourceGraph) -> None:
