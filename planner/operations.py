@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -32,7 +32,7 @@ from planner.planning.adoption import pools_of, read_data
 from planner.planning.builder import Changes, PlanRequest, build_plan
 from planner.planning.capacity import Capacity, measure, pool_targets
 from planner.planning.plan import Plan
-from planner.planning.refresh import refresh
+from planner.planning.refresh import PARALLELISM, refresh
 from planner.plugins import OpenProviders, open_store, provider_definition
 from planner.resources.catalog import shown
 from planner.state.model import Attributes, Origin, OutputValue, RecordedObject, Run, Snapshot
@@ -195,10 +195,13 @@ def store_of(project: Project) -> StateStore:
 
 
 def plan(
-    project: Project, store: StateStore, request: PlanRequest, observer: Observer = ignore
+    project: Project, store: StateStore, request: PlanRequest, observer: Observer = ignore, *, lock: bool = True
 ) -> tuple[Plan, Diagnostics]:
     """
     What would change. Only reads: nothing is written, also not what a killed run is found to have done.
+
+    Args:
+        lock: what a run left in doubt is looked up while its lock shows that it is over.
 
     Raises:
         InvalidConfiguration: with all that stands in the way.
@@ -217,7 +220,7 @@ def plan(
             from planner.execution.recovery import recover
 
             try:
-                with store.lock("look up", 0):
+                with store.lock("look up", 0) if lock else nullcontext():
                     settings = project.evaluator.evaluate(lambda instance: instance.attributes)
                     found = recover(snapshot, open_providers(settings.graph))
             except StateLocked as error:
@@ -277,12 +280,16 @@ def apply(
     plan: Plan,
     observer: Observer = ignore,
     *,
-    parallelism: int = 10,
-    lock_timeout: float = 0.0,
+    parallelism: int = PARALLELISM,
+    lock_timeout: float | None = 0.0,
     stop: Stop | None = None,
 ) -> Applied:
     """
     Do what the plan says, all of it that can be done, and record each step. What systems were told is read back.
+
+    Args:
+        parallelism: calls at once.
+        lock_timeout: seconds to wait for the state; None to go without its lock, which keeps nobody out.
 
     Raises:
         StalePlan: what it touches has moved on; nothing was done.
@@ -301,7 +308,7 @@ def apply(
         refuse_stale(plan, snapshot)
         if plan.is_empty:
             return Applied(None, snapshot.outputs)
-        refuse_overcommitted(plan.reservations, providers)
+        refuse_overcommitted(plan.reservations, providers, parallelism)
         run = Run(_new_run(), plan.operation, _now(), who())
         result = execute(
             run,
@@ -316,23 +323,28 @@ def apply(
         )
         mistakes = Diagnostics()
         if stop is None or stop.requests < 2:
-            result, mistakes = read_back(run, plan, result, providers, store, observer)
+            result, mistakes = read_back(run, plan, result, providers, store, observer, parallelism)
         applied = Applied(result, snapshot.outputs, mistakes)
         if applied.complete and plan.operation == "destroy":
             applied = replace(applied, outputs={})
         elif applied.complete and plan.operation == "refresh":
             applied = replace(applied, outputs=_planned_outputs(plan, snapshot))
         elif applied.complete and plan.operation == "apply" and project.evaluator.program.has_aftermath:
-            outputs, unmet = _aftermath(project, result.objects, providers, observer)
+            outputs, unmet = _aftermath(project, result.objects, providers, observer, parallelism)
             applied = replace(applied, outputs=outputs, diagnostics=Diagnostics([*mistakes, *unmet]))
         summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
         store.finish(replace(run, finished=_now(), summary=summary), applied.outputs)
         return applied
 
 
-def settle_interrupted(project: Project, store: StateStore, observer: Observer = ignore, timeout: float = 0.0) -> None:
+def settle_interrupted(
+    project: Project, store: StateStore, observer: Observer = ignore, timeout: float | None = 0.0
+) -> None:
     """
     Record what a killed run is found to have done, so that a plan made next starts from there.
+
+    Args:
+        timeout: as `lock_timeout` of `apply`.
 
     Raises:
         StateLocked: somebody else holds the state; then that run may well be going on.
@@ -410,9 +422,13 @@ def _pools_named(texts: Sequence[str], desired: ResourceGraph) -> list[InstanceA
 
 
 @contextmanager
-def _locked(store: StateStore, operation: str, timeout: float, observer: Observer) -> Iterator[None]:
-    """Hold the state; who has to be waited for is told."""
+def _locked(store: StateStore, operation: str, timeout: float | None, observer: Observer) -> Iterator[None]:
+    """Hold the state; who has to be waited for is told. Without a timeout it is written to without its lock."""
     with ExitStack() as held:
+        if timeout is None:
+            held.enter_context(store.unlocked())
+            yield
+            return
         try:
             held.enter_context(store.lock(operation, 0.0))
         except StateLocked as error:
@@ -504,6 +520,7 @@ def _aftermath(
     objects: Mapping[InstanceAddress, RecordedObject],
     providers: OpenProviders,
     observer: Observer,
+    parallelism: int,
 ) -> tuple[Mapping[str, OutputValue], Diagnostics]:
     """Outputs with the values that only apply knew; checks and postconditions held against what is there now."""
     evaluator = _evaluator(project.directory, project.module, project.given, planning=False)
@@ -519,7 +536,7 @@ def _aftermath(
     mistakes = Diagnostics()
     sources = [instance for instance in evaluated.graph.instances.values() if instance.is_data]
     if sources:
-        actual, mistakes = refresh(pools_of(sources, objects), (), providers, observer)
+        actual, mistakes = refresh(pools_of(sources, objects), (), providers, observer, parallelism)
         data = read_data(sources, actual, mistakes)
         evaluated = evaluator.evaluate(as_recorded)
     mistakes.extend(evaluated.diagnostics)

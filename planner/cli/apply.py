@@ -22,6 +22,7 @@ from planner.cli.arguments import (
 from planner.cli.asking import approve, load_project
 from planner.cli.terminal import Terminal
 from planner.cli.watching import apply_progress, stopping, tell_recovery
+from planner.diagnostics import Diagnostics
 from planner.errors import EXIT_ERROR, EXIT_OK
 from planner.execution.executor import Stop
 from planner.planning.builder import PlanRequest
@@ -33,7 +34,6 @@ def _applies(command: Command) -> Command:
     for option in (
         boolean("-auto-approve", False, "Do not ask."),
         boolean("-allow-data-loss", False, "Let volumes be destroyed without being asked for their number."),
-        click.option("-parallelism", type=click.IntRange(1, 1024), default=10, help="Provider calls at once (10)."),
     ):
         command = option(command)
     return command
@@ -53,7 +53,6 @@ def apply_command(
     refresh_only: bool,
     auto_approve: bool,
     allow_data_loss: bool,
-    parallelism: int,
     inputs: operations.Inputs,
     planning: Planning,
     terminal: Terminal,
@@ -73,16 +72,17 @@ def apply_command(
     if saved is None:
         if refresh_only:
             refuse_with_refresh_only(destroy, planning)
-        request = PlanRequest(destroy, planning.refresh, refresh_only)
-        return _plan_and_apply(request, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
+        request = PlanRequest(destroy, planning.refresh, refresh_only, parallelism=planning.parallelism)
+        return _plan_and_apply(request, auto_approve, allow_data_loss, inputs, planning, terminal)
     if destroy or refresh_only or not planning.refresh:
         raise click.UsageError(
             "A saved plan says all that is to be done; -destroy, -refresh and -refresh-only do not go with it."
         )
+    _warn_without_lock(planning, terminal)
     found = planfile.read(Path(saved))
     project = operations.load(Path(), operations.with_saved(inputs, found), found.sources)
     approve(found.plan, True, allow_data_loss, False)
-    return _run(project, found.plan, parallelism, planning, terminal)
+    return _run(project, found.plan, planning, terminal)
 
 
 @click.command("destroy")
@@ -93,7 +93,6 @@ def apply_command(
 def destroy_command(
     auto_approve: bool,
     allow_data_loss: bool,
-    parallelism: int,
     inputs: operations.Inputs,
     planning: Planning,
     terminal: Terminal,
@@ -104,8 +103,8 @@ def destroy_command(
     \b
     Example: lunform destroy
     """
-    request = PlanRequest(destroy=True, read=planning.refresh)
-    return _plan_and_apply(request, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
+    request = PlanRequest(destroy=True, read=planning.refresh, parallelism=planning.parallelism)
+    return _plan_and_apply(request, auto_approve, allow_data_loss, inputs, planning, terminal)
 
 
 @click.command("refresh")
@@ -122,7 +121,8 @@ def refresh_command(inputs: operations.Inputs, planning: Planning, terminal: Ter
     Example: lunform refresh
     """
     refuse_with_refresh_only(False, planning)
-    return _plan_and_apply(PlanRequest(refresh_only=True), True, False, 1, inputs, planning, terminal)
+    request = PlanRequest(refresh_only=True, parallelism=planning.parallelism)
+    return _plan_and_apply(request, True, False, inputs, planning, terminal)
 
 
 @click.command("import")
@@ -146,37 +146,48 @@ def import_command(address: str, id: str, inputs: operations.Inputs, planning: P
     if not planning.refresh:
         raise click.UsageError("import looks for the volume on its array, and -refresh=false does not: take it away.")
     try:
-        request = PlanRequest(read=False, importing=(parse_instance(address), id))
+        request = PlanRequest(read=False, importing=(parse_instance(address), id), parallelism=planning.parallelism)
     except AddressError as error:
         raise click.UsageError(str(error)) from None
-    return _plan_and_apply(request, True, False, 1, inputs, planning, terminal)
+    return _plan_and_apply(request, True, False, inputs, planning, terminal)
 
 
 def _plan_and_apply(
     request: PlanRequest,
     auto_approve: bool,
     allow_data_loss: bool,
-    parallelism: int,
     inputs: operations.Inputs,
     planning: Planning,
     terminal: Terminal,
 ) -> int:
     if terminal.json and not auto_approve:
         raise click.UsageError("With -json nobody can be asked: add -auto-approve, or apply a saved plan.")
-    project = load_project(inputs, planning, terminal)
+    _warn_without_lock(planning, terminal)
+    project = load_project(inputs, planning.may_ask, terminal)
     watch = tell_recovery(terminal)
     with closing(operations.store_of(project)) as store:
         operations.settle_interrupted(project, store, watch, planning.lock_timeout)
-        plan, diagnostics = operations.plan(project, store, request, watch)
+        plan, diagnostics = operations.plan(project, store, request, watch, lock=planning.locks)
     if not terminal.json:
         terminal.plan(plan)
     terminal.diagnostics(diagnostics)
     if not plan.is_empty:
         approve(plan, auto_approve, allow_data_loss, planning.may_ask and terminal.can_ask)
-    return _run(project, plan, parallelism, planning, terminal)
+    return _run(project, plan, planning, terminal)
 
 
-def _run(project: operations.Project, plan: Plan, parallelism: int, planning: Planning, terminal: Terminal) -> int:
+def _warn_without_lock(planning: Planning, terminal: Terminal) -> None:
+    if not planning.locks:
+        warning = Diagnostics()
+        warning.warning(
+            "The state is not locked",
+            "-lock=false keeps nobody else out: two applies at once make volumes twice, and each writes over what the"
+            " other recorded. A lock ends with the process that holds it, so there is hardly ever a need for this.",
+        )
+        terminal.diagnostics(warning)
+
+
+def _run(project: operations.Project, plan: Plan, planning: Planning, terminal: Terminal) -> int:
     stop = Stop()
     with (
         closing(operations.store_of(project)) as store,
@@ -184,7 +195,7 @@ def _run(project: operations.Project, plan: Plan, parallelism: int, planning: Pl
         stopping(stop),
     ):
         applied = operations.apply(
-            project, store, plan, watch, parallelism=parallelism, lock_timeout=planning.lock_timeout, stop=stop
+            project, store, plan, watch, parallelism=planning.parallelism, lock_timeout=planning.lock_timeout, stop=stop
         )
         if isinstance(watch, JsonLines):
             watch.diagnostics(applied.diagnostics)

@@ -8,14 +8,13 @@ from pathlib import Path
 import click
 
 from planner import operations
-from planner.cli.arguments import Planning
 from planner.cli.terminal import Terminal
 from planner.config.variables import FromCommandLine
 from planner.errors import LunformError
 from planner.planning.plan import Plan
 
 
-def load_project(inputs: operations.Inputs, planning: Planning, terminal: Terminal) -> operations.Project:
+def load_project(inputs: operations.Inputs, may_ask: bool, terminal: Terminal) -> operations.Project:
     """This directory's configuration; required variables without a value are asked for where somebody can answer."""
     project = operations.load(Path(), inputs)
     missing = [
@@ -23,7 +22,7 @@ def load_project(inputs: operations.Inputs, planning: Planning, terminal: Termin
         for name, variable in project.module.variables.items()
         if variable.default is None and name not in project.given
     ]
-    if not missing or not planning.may_ask or not terminal.can_ask:
+    if not missing or not may_ask or not terminal.can_ask:
         return project
     answers = []
     for variable in missing:

@@ -59,10 +59,10 @@ def plan_command(
     """
     if refresh_only:
         refuse_with_refresh_only(destroy, planning)
-    project = load_project(inputs, planning, terminal)
-    request = PlanRequest(destroy, planning.refresh, refresh_only)
+    project = load_project(inputs, planning.may_ask, terminal)
+    request = PlanRequest(destroy, planning.refresh, refresh_only, parallelism=planning.parallelism)
     with closing(operations.store_of(project)) as store:
-        plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal))
+        plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal), lock=planning.locks)
     terminal.plan(plan, explain)
     terminal.diagnostics(diagnostics)
     if out is not None:

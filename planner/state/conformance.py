@@ -310,6 +310,18 @@ class StateConformance:
                 write()
         assert store.read().serial == 0
 
+    def test_without_the_lock_is_written_only_where_that_is_said(self, store: StateStore, opener: Opener) -> None:
+        other = opener()
+        with store.lock("apply"):
+            store.begin(new_run(), new_intents(1))
+            with other.unlocked():
+                other.begin(new_run("run-2"), new_intents(1, "run-2"))
+            store.commit([done(0, counter(1))])
+        assert [run.id for run in opener().runs()] == ["run-1", "run-2"]
+        assert [(intent.run, intent.step) for intent in opener().read().in_doubt] == [("run-2", 0)]
+        with pytest.raises(StateError):
+            other.begin(new_run("run-3"), [])
+
     def test_a_held_lock_names_its_holder(self, store: StateStore, opener: Opener) -> None:
         with store.lock("apply"), pytest.raises(StateLocked) as caught, opener().lock("destroy", timeout=0.05):
             pass

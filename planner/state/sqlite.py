@@ -110,7 +110,7 @@ class SqliteStore:
     def __init__(self, path: Path, cipher: Cipher) -> None:
         self._path = path
         self._cipher = cipher
-        self._locked = False
+        self._may_write = False
         self._writer: sqlite3.Connection | None = None
 
     # Reading
@@ -176,13 +176,17 @@ class SqliteStore:
 
     @contextmanager
     def lock(self, operation: str, timeout: float = 0.0) -> Iterator[None]:
-        with hold(_lock_of(self._path), operation, timeout):
-            self._locked = True
-            try:
-                yield
-            finally:
-                self._locked = False
-                self.close()
+        with hold(_lock_of(self._path), operation, timeout), self.unlocked():
+            yield
+
+    @contextmanager
+    def unlocked(self) -> Iterator[None]:
+        self._may_write = True
+        try:
+            yield
+        finally:
+            self._may_write = False
+            self.close()
 
     def begin(self, run: Run, intents: Sequence[Intent], origin: Origin | None = None) -> str:
         with self._writing() as (writer, _):
@@ -299,7 +303,7 @@ class SqliteStore:
     @contextmanager
     def _writing(self) -> Iterator[tuple[sqlite3.Connection, int]]:
         """A connection in a write transaction, and the serial that this transaction gets."""
-        if not self._locked:
+        if not self._may_write:
             raise StateError("The state is written to without its lock", "This is a bug in lunform.")
         with _told_of(self._path):
             writer = self._writer = self._writer or self._open_writer()
