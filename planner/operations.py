@@ -209,6 +209,14 @@ def plan(
     """
     diagnostics = Diagnostics(list(project.diagnostics))
     snapshot = store.read()
+    if request.offline and snapshot.in_doubt:
+        addresses = sorted({intent.address for intent in snapshot.in_doubt})
+        diagnostics.warning(
+            "A run was interrupted",
+            f"It may or may not have done something to {', '.join(addresses)}. That was not looked up: the plan is made"
+            " for what is recorded.",
+        )
+        snapshot = replace(snapshot, in_doubt=())
     opened: list[OpenProviders] = []
 
     def open_providers(graph: ResourceGraph) -> OpenProviders:
@@ -297,6 +305,8 @@ def apply(
         StateLocked: somebody else holds the state.
         InvalidConfiguration: the providers' settings cannot be evaluated any more.
     """
+    if plan.offline:
+        raise LunformError("An offline plan is not applied.", "It was made without asking any system. Plan again.")
     from planner.execution.admission import refuse_overcommitted
     from planner.execution.executor import execute
     from planner.execution.readback import read_back

@@ -47,8 +47,10 @@ def write(path: Path, plan: Plan, sources: Sequence[Source]) -> None:
     Save a plan: whole, or not at all.
 
     Raises:
-        PlanFileError: the file cannot be written.
+        PlanFileError: the file cannot be written, or the plan is an offline one.
     """
+    if plan.offline:
+        raise PlanFileError("An offline plan is not saved.", "It could not be applied: no system was asked for it.")
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
         try:

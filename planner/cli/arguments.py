@@ -38,6 +38,7 @@ BOOLEANS = frozenset(
         "-diff",
         "-list",
         "-lock",
+        "-offline",
         "-write",
         "-recursive",
     }

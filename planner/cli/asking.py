@@ -14,13 +14,20 @@ from planner.errors import LunformError
 from planner.planning.plan import Plan
 
 
-def load_project(inputs: operations.Inputs, may_ask: bool, terminal: Terminal) -> operations.Project:
-    """This directory's configuration; required variables without a value are asked for where somebody can answer."""
+def load_project(
+    inputs: operations.Inputs, may_ask: bool, terminal: Terminal, *, secrets: bool = True
+) -> operations.Project:
+    """
+    This directory's configuration; required variables without a value are asked for where somebody can answer.
+
+    Args:
+        secrets: sensitive ones, too.
+    """
     project = operations.load(Path(), inputs)
     missing = [
         variable
         for name, variable in project.module.variables.items()
-        if variable.default is None and name not in project.given
+        if variable.default is None and name not in project.given and (secrets or not variable.sensitive)
     ]
     if not missing or not may_ask or not terminal.can_ask:
         return project

@@ -30,6 +30,7 @@ from planner.planning.builder import PlanRequest
 @boolean("-destroy", False, "Plan to take everything away.")
 @takes_refresh_only
 @boolean("-detailed-exitcode", False, "Exit with 2 when there are changes.")
+@boolean("-offline", False, "Plan by what is recorded and declared, and ask no system.")
 @boolean("-explain", False, "Say why each volume is where it is, and why not elsewhere.")
 @takes_inputs
 @takes_planning
@@ -39,6 +40,7 @@ def plan_command(
     destroy: bool,
     refresh_only: bool,
     detailed_exitcode: bool,
+    offline: bool,
     explain: bool,
     inputs: operations.Inputs,
     planning: Planning,
@@ -49,6 +51,9 @@ def plan_command(
 
     Only reads: nothing is changed, and no lock is taken.
 
+    With -offline no provider is opened or asked, and sensitive variables need no value: for pull requests, where there
+    are no credentials. Such a plan is neither saved nor applied.
+
     \b
     Examples:
       lunform plan
@@ -56,11 +61,19 @@ def plan_command(
       lunform plan -out=tonight.plan -var size=200GiB
       lunform plan -detailed-exitcode -json > plan.json
       lunform plan -refresh-only
+      lunform plan -offline -detailed-exitcode
     """
     if refresh_only:
         refuse_with_refresh_only(destroy, planning)
-    project = load_project(inputs, planning.may_ask, terminal)
-    request = PlanRequest(destroy, planning.refresh, refresh_only, parallelism=planning.parallelism)
+    if offline and refresh_only:
+        raise click.UsageError("-refresh-only reads what is there, and -offline asks nobody: take one of them away.")
+    if offline and out is not None:
+        raise click.UsageError(
+            "-offline plans without asking any system, so what it shows is not what an apply would do, and it is not"
+            " saved. For a policy check: lunform plan -offline -json > plan.json"
+        )
+    project = load_project(inputs, planning.may_ask, terminal, secrets=not offline)
+    request = PlanRequest(destroy, planning.refresh, refresh_only, offline=offline, parallelism=planning.parallelism)
     with closing(operations.store_of(project)) as store:
         plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal), lock=planning.locks)
     terminal.plan(plan, explain)

@@ -94,6 +94,7 @@ class Evaluator:
         before: Evaluated | None = None,
         *,
         without_inputs: bool = False,
+        without_secrets: bool = False,
         without_copies: bool = False,
         without_conditions: bool = False,
     ) -> Evaluated:
@@ -105,11 +106,13 @@ class Evaluator:
             before: an earlier evaluation; only what depends on volumes is worked out anew, since only of volumes can
                 a later stage know more.
             without_inputs: a required variable that nothing gives a value is unknown, and no mistake.
+            without_secrets: the same for those that are sensitive.
             without_copies: a block whose number of copies is not known has none and is unknown, which is no mistake.
             without_conditions: preconditions and postconditions are not held, since nothing is to be done that they
                 could stop.
         """
-        return _Run(self, value_of, before, without_inputs, without_copies, without_conditions).evaluate()
+        allowed = (without_inputs, without_secrets, without_copies, without_conditions)
+        return _Run(self, value_of, before, *allowed).evaluate()
 
     def edges(self) -> list[tuple[str, str]]:
         """(needing, needed) pairs of blocks, sorted."""
@@ -203,11 +206,13 @@ class _Run:
         value_of: ValueOf,
         before: Evaluated | None,
         without_inputs: bool,
+        without_secrets: bool,
         without_copies: bool,
         without_conditions: bool,
     ) -> None:
         self.evaluator = evaluator
         self.without_inputs = without_inputs
+        self.without_secrets = without_secrets
         self.without_copies = without_copies
         self.without_conditions = without_conditions
         self.program = evaluator.program
@@ -307,7 +312,8 @@ class _Run:
         variable = self.program.modules[node.module].variables[node.name]
         if not path:
             given = evaluator.given.get(node.name)
-            if given is None and variable.default is None and self.without_inputs:
+            may_lack = self.without_inputs or (self.without_secrets and variable.sensitive)
+            if given is None and variable.default is None and may_lack:
                 value = unknown_variable(variable, self.diagnostics)
             else:
                 value = evaluate_variable(

@@ -29,8 +29,9 @@ from planner.planning.comparison import Verdict, compare_recorded, compare_volum
 from planner.planning.current import Current, current
 from planner.planning.effect import takes_effect
 from planner.planning.figures import are_shared
-from planner.planning.goal import SETTLED, Goal, as_it_is, default_name, demand_of, goal_of
+from planner.planning.goal import SETTLED, Goal, as_it_is, default_name, demand_of, goal_of, planned_attributes
 from planner.planning.moves import Moves, apply_moves
+from planner.planning.offline import as_recorded, leave_open, outputs_as_recorded
 from planner.planning.placing import candidates, check_pools, held_by_pool, report
 from planner.planning.plan import Action, Change, OutputChange, Plan, Reservation
 from planner.planning.recording import outputs_as_found, recordings
@@ -82,6 +83,8 @@ class PlanRequest:
             `destroy`.
         importing: plan only to record, under the address, the volume that the array has under the id; goes without all
             the others.
+        offline: plan by what is recorded and declared, and open no provider; goes without `refresh_only` and
+            `importing`. Such a plan has no steps, and is never applied.
         parallelism: pools and hosts that are read at once.
     """
 
@@ -89,6 +92,7 @@ class PlanRequest:
     read: bool = True
     refresh_only: bool = False
     importing: tuple[InstanceAddress, str] | None = None
+    offline: bool = False
     parallelism: int = PARALLELISM
 
     @property
@@ -116,7 +120,7 @@ def build_plan(
     The plan, or None with the diagnostics that stand in its way; warnings come with a plan, too. Only reads.
 
     Args:
-        providers: opens providers with the evaluated settings.
+        providers: opens providers with the evaluated settings; not called for an offline plan.
     """
     return _Planning(evaluator, snapshot, build_steps, request, observer).build(providers)
 
@@ -147,8 +151,10 @@ class _Planning:
 
     def build(self, open_providers: Callable[[ResourceGraph], Providers]) -> tuple[Plan | None, Diagnostics]:
         self.diagnostics.extend(self.evaluator.diagnostics)
-        only = self.request.only_records
-        first = self.evaluator.evaluate(self._as_recorded, without_copies=only, without_conditions=only)
+        only, offline = self.request.only_records, self.request.offline
+        first = self.evaluator.evaluate(
+            self._as_recorded, without_copies=only, without_conditions=only, without_secrets=offline
+        )
         if first.diagnostics.has_errors or self.diagnostics.has_errors:
             self.diagnostics.extend(first.diagnostics)
             return None, self.diagnostics
@@ -160,17 +166,19 @@ class _Planning:
             return self._take_over(*self.request.importing, first.graph, open_providers), self.diagnostics
         desired = first.graph
         self._learn(desired.instances)
-        self._refresh(desired, open_providers(desired))
+        if offline:
+            self.actual = as_recorded(self.known, self.snapshot.objects)
+        else:
+            self._refresh(desired, open_providers(desired))
         if self.diagnostics.has_errors:
             return None, self.diagnostics
         for object in self.snapshot.objects.values():
             self.currents[object.address] = current(object, self.actual)
         if self.moves.changed or any(instance.is_data for instance in desired.instances.values()):
             # Only now is known what data sources say and what moved objects are.
-            self.data = read_data(
-                (instance for instance in desired.instances.values() if instance.is_data), self.actual, self.diagnostics
-            )
-            first = self.evaluator.evaluate(self._as_recorded)
+            sources = [instance for instance in desired.instances.values() if instance.is_data and not offline]
+            self.data = read_data(sources, self.actual, self.diagnostics)
+            first = self.evaluator.evaluate(self._as_recorded, without_secrets=offline)
             if first.diagnostics.has_errors:
                 self.diagnostics.extend(first.diagnostics)
             desired = first.graph
@@ -188,7 +196,7 @@ class _Planning:
             self._place(desired)
             if self.diagnostics.has_errors:
                 return None, self.diagnostics
-            second = self.evaluator.evaluate(self._plan_instance, first)
+            second = self.evaluator.evaluate(self._plan_instance, first, without_secrets=offline)
             self.diagnostics.extend(second.diagnostics)
             instances, variables = self._with_root_disks(second.graph.instances), second.graph.variables
             outputs = self._outputs(second.graph)
@@ -281,6 +289,13 @@ class _Planning:
                 self.diagnostics.error(
                     "Import of something undeclared",
                     f"{item.target} is not declared. Write its block; the plan then shows what would change.",
+                    item.range,
+                )
+            elif isinstance(id, str) and self.request.offline:
+                self.imports[item.target] = id
+                self.diagnostics.warning(
+                    "Import that was not looked up",
+                    f"{item.target} would be imported. How it differs from its block, only its array can tell.",
                     item.range,
                 )
             elif isinstance(id, str):
@@ -390,9 +405,12 @@ class _Planning:
             if address.type in VOLUME_TYPES and found.attributes is not None
         )
         offered = list(candidates(pools, self.actual, ours))
-        self.placement = place(demands, offered, self.evaluator.module.settings.placement)
+        weigher = self.evaluator.module.settings.placement
+        self.placement = place(demands, offered, weigher)
         report(demands, self.placement, self.diagnostics)
-        if not self.placement.unplaced:
+        if self.request.offline:
+            self.placement = leave_open(self.placement, weigher)
+        elif not self.placement.unplaced:
             self.reservations = reservations(demands, self.placement, offered, self.pool_providers)
 
     # -- comparing --
@@ -468,6 +486,9 @@ class _Planning:
             return None
         assignment = self.placement.assignments[instance.address]
         found = self.currents.get(instance.address, Current(None))
+        if self.request.offline and instance.address in self.imports:
+            there = planned_attributes(goal, assignment, None, None) | {"pool": UNKNOWN}
+            return replace(self._change(instance, Verdict(Action.NO_OP, there)), before=there, recorded_anew=True)
         policy = self._policy(goal, assignment.pool)
         verdict = compare_volume(goal, assignment, found, self.changes, self.remade_vms, policy, self.diagnostics)
         return replace(self._change(instance, verdict), assignment=assignment)
@@ -478,6 +499,9 @@ class _Planning:
 
         One that volumes are under goes on; otherwise it has a name that no earlier one had.
         """
+        if self.request.offline:
+            now = self._now(goal.instance.address)
+            return now.get("policy") if now is not None and are_shared(goal.instance, goal.offering) else None
         if "qos_policy" not in self.actual.pools[pool].array.supports or not are_shared(goal.instance, goal.offering):
             return None
         if not self.policies:
@@ -557,6 +581,8 @@ class _Planning:
             for address, change in self.changes.items()
         }
         protected = frozenset(a for a, i in instances.items() if i.resource.lifecycle.prevent_destroy and not i.is_data)
+        if self.request.offline and all(change.is_empty for change in self.changes.values()):
+            outputs = outputs_as_recorded(outputs)
         return self._assemble(dependencies, protected, outputs, variables)
 
     def _assemble(
@@ -568,9 +594,8 @@ class _Planning:
     ) -> Plan:
         """All changes, in order and with their steps."""
         ordered = in_order(self.changes, dependencies)
-        graph, made = self.build_steps(
-            Changes(tuple(ordered), self.known, self.pool_providers, dependencies, protected)
-        )
+        given = Changes(tuple(ordered), self.known, self.pool_providers, dependencies, protected)
+        graph, made = (StepGraph(), {}) if self.request.offline else self.build_steps(given)
         changes = tuple(
             replace(change, steps=made.get(change.address, ()))
             for change in sorted(ordered, key=lambda change: change.address)
@@ -586,6 +611,7 @@ class _Planning:
             variables=variables,
             warnings=tuple(self.diagnostics),
             reservations=self.reservations,
+            offline=self.request.offline,
         )
 
 
@@ -603,6 +629,6 @@ def _dependencies(instance: ResourceInstance, after: Attributes) -> tuple[Instan
         # Its root disk outlives it: it is taken from a vm that is gone, and not from under a running one.
         named |= {parse_instance(after["host"]), root_disk_address(instance.address)}
     else:
-        named |= {parse_instance(id) for id in (after["pool"], *after["access"])}
+        named |= {parse_instance(id) for id in (after["pool"], *after["access"]) if not isinstance(id, Unknown)}
     exact = {address.resource for address in named}
     return tuple(sorted({*named, *(need for need in instance.dependencies if need.resource not in exact)}))

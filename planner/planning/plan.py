@@ -133,6 +133,7 @@ class Plan:
         variables: values given from outside, plain data; sensitive ones are left out and read again at apply.
         changes: sorted by address; no-ops too.
         reservations: for each pool that gets more than it has.
+        offline: no system was asked. It has no steps and no reservations, and is neither saved nor applied.
     """
 
     operation: str
@@ -145,6 +146,7 @@ class Plan:
     variables: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
     reservations: tuple[Reservation, ...] = ()
+    offline: bool = False
 
     def count(self, action: Action) -> int:
         return sum(change.action is action for change in self.changes)

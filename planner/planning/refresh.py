@@ -57,11 +57,16 @@ class HostTarget:
 
 @dataclass(frozen=True, slots=True)
 class PoolReading:
-    """`volumes` by the array's id; None when they were not listed."""
+    """
+    Attributes:
+        volumes: by the array's id; None when they were not listed.
+        asked: as in `Candidate`.
+    """
 
     array: ArrayInfo
     status: PoolStatus
     volumes: Mapping[str, ActualVolume] | None
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

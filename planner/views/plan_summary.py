@@ -10,7 +10,11 @@ from planner.planning.plan import Action, Plan
 from planner.resources.vm import VOLUME_TYPES
 from planner.state.model import Attributes
 from planner.units import approximate_size, parse_size
+from planner.values.marks import Unknown
 from planner.views.style import Style
+
+_NOT_CHOSEN = "a pool that only the arrays can choose"
+"""Sorted before all addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +87,6 @@ def _by_pool(plan: Plan) -> dict[str, _Totals]:
         if change.address.type in VOLUME_TYPES and change.action not in (Action.NO_OP, Action.FORGET):
             for attributes, times in ((change.before, -1), (change.after, 1)):
                 if attributes is not None:
-                    totals[attributes["pool"]].add(attributes, times)
+                    pool = attributes["pool"]
+                    totals[_NOT_CHOSEN if isinstance(pool, Unknown) else pool].add(attributes, times)
     return {pool: total for pool, total in sorted(totals.items()) if total != _Totals()}

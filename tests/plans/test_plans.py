@@ -6,7 +6,8 @@ Plans as a user sees them. A case is a folder:
     outside.py                  optional: what somebody changes behind Lunform's back before the last plan
     plan.txt                    the plan's text, or the diagnostics
 
-Everything runs on the sandbox provider.
+Everything runs on the sandbox provider. The last plan of a case whose name begins with "offline" is an offline one: it
+opens no provider, and is not applied.
 """
 
 from __future__ import annotations
@@ -43,13 +44,16 @@ def test_plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expec
     if (case / "outside.py").exists():
         runpy.run_path(str(case / "outside.py"))
     project = load(last)
+    request = PlanRequest(offline=case.name.startswith("offline"))
+    if request.offline:
+        monkeypatch.setattr(operations, "OpenProviders", None)
     try:
-        plan, diagnostics = operations.plan(project, operations.store_of(project), PlanRequest())
+        plan, diagnostics = operations.plan(project, operations.store_of(project), request)
     except InvalidConfiguration as error:
         expected(render_diagnostics(error.diagnostics, PLAIN), case / "plan.txt")
         return
     expected(settled(render_plan(plan, PLAIN)) + render_diagnostics(diagnostics, PLAIN), case / "plan.txt")
-    if plan.is_empty:
+    if plan.is_empty or request.offline:
         return
     # What was planned can be done, and then there is nothing left to do.
     assert operations.apply(project, operations.store_of(project), plan).complete
