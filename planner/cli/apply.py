@@ -182,7 +182,7 @@ def _warn_without_lock(planning: Planning, terminal: Terminal) -> None:
         warning.warning(
             "The state is not locked",
             "-lock=false keeps nobody else out: two applies at once make volumes twice, and each writes over what the"
-            " other recorded. A lock ends with the process that holds it, so there is hardly ever a need for this.",
+            " other recorded. To wait for whoever holds the lock, give -lock-timeout instead.",
         )
         terminal.diagnostics(warning)
 
