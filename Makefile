@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench crash shared clean
 
 demo: $(VENV)/.runtime
 	@examples/quickstart/demo.sh "$(CURDIR)/$(BIN)/lunform"
@@ -23,6 +23,15 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/compare.py $(if $(FULL),--full)
 	$(BIN)/python tests/benchmarks/bench_place.py
+
+# Kills of `lunform apply` wherever it can be killed, on the sandbox and on tgt; needs root and tests/rigs/install.sh.
+crash: $(VENV)/.dev
+	$(BIN)/pip install --quiet -e '.[libvirt]'
+	$(BIN)/python -m tests.crash.campaign
+
+# 1,000 applies by 8 processes on one state in PostgreSQL, and what became of them. Takes some minutes.
+shared: $(VENV)/.dev
+	$(BIN)/python -m tests.rigs.appliers
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import total_ordering
 
@@ -104,6 +105,21 @@ class InstanceAddress:
     def order(self) -> tuple[object, ...]:
         """What it is sorted by: as a key, this is made once for each address and not for each comparison."""
         return (_path_order(self.module), self.type, self.name, _key_order(self.key))
+
+
+def names_of(address: InstanceAddress) -> Iterator[InstanceAddress]:
+    """
+    All that names an instance: itself, its block, and the modules that it is in (as type "module"). A name without a
+    key stands for all copies, also of a module on the way.
+    """
+    paths: list[ModulePath] = [()]
+    for step in address.module:
+        paths = [(*path, own) for path in paths for own in dict.fromkeys((step, ModuleStep(step.name)))]
+        for path in paths:
+            yield InstanceAddress("module", path[-1].name, path[-1].key, path[:-1])
+    for path in paths:
+        for key in dict.fromkeys((address.key, None)):
+            yield InstanceAddress(address.type, address.name, key, path)
 
 
 @total_ordering

@@ -4,7 +4,7 @@ The graph of what needs what, over networkx: a deterministic order, and the path
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 import networkx
@@ -54,11 +54,19 @@ class DependencyGraph(Generic[N]):
 
     def downstream(self, nodes: Iterable[N]) -> set[N]:
         """The nodes that need any of `nodes`, directly or not; one of `nodes` itself only where it needs another."""
-        found: set[N] = set()
-        waiting = list(nodes)
-        while waiting:
-            for needing in self._graph.successors(waiting.pop()):
-                if needing not in found:
-                    found.add(needing)
-                    waiting.append(needing)
-        return found
+        return _reached(nodes, self._graph.successors)
+
+    def upstream(self, nodes: Iterable[N]) -> set[N]:
+        """What any of `nodes` needs, directly or not; one of `nodes` itself only where another needs it."""
+        return _reached(nodes, self._graph.predecessors)
+
+
+def _reached(nodes: Iterable[N], next_of: Callable[[N], Iterable[N]]) -> set[N]:
+    found: set[N] = set()
+    waiting = list(nodes)
+    while waiting:
+        for node in next_of(waiting.pop()):
+            if node not in found:
+                found.add(node)
+                waiting.append(node)
+    return found

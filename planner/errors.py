@@ -8,6 +8,7 @@ returned. What is here ends the verb that meets it:
     ├── InvalidConfiguration        carries the diagnostics that a stage cannot go on after
     ├── StateError                  the state cannot be read or written
     │   ├── StateLocked             somebody else holds it
+    │   ├── StateMoved              it is kept somewhere else by now
     │   ├── ForeignState            the file is not a Lunform state, or is damaged
     │   └── NewerState              it was written by a newer Lunform
     ├── NoRoom                      others took what a plan counted on, since it was made
@@ -61,6 +62,10 @@ class StateLocked(StateError):
     def __init__(self, summary: str, detail: str = "", holder: str = "") -> None:
         super().__init__(summary, detail)
         self.holder = holder
+
+
+class StateMoved(StateError):
+    """The state was moved to another backend; what is here is the copy that stayed behind."""
 
 
 class ForeignState(StateError):

@@ -86,6 +86,16 @@ class StepSkipped:
 
 
 @dataclass(frozen=True, slots=True)
+class RunInterrupted:
+    """A run was begun and never ended: it was killed. `who` as in `planner.state.model.Run`; `started` too."""
+
+    run: str
+    operation: str
+    who: str
+    started: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepRecovered:
     """A killed run left the step in doubt; it was looked up. `sentence` says what was found and done."""
 
@@ -116,6 +126,7 @@ Event = (
     | StepFinished
     | StepRefuted
     | StepSkipped
+    | RunInterrupted
     | StepRecovered
     | Stopping
     | WaitingForLock

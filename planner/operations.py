@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,37 +19,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.addresses import InstanceAddress
-from planner.config.loader import SUFFIXES, Parse, all_sources, find_sources, load_module, remote_calls
-from planner.config.model import Module
+from planner.config.decoder import decode_module
+from planner.config.json_outline import CONFIGURATION
+from planner.config.loader import Parse, all_sources, find_sources, load_module, remote_calls
+from planner.config.model import Module, Settings
 from planner.config.variables import FromCommandLine, GivenValue, collect
 from planner.diagnostics import Diagnostics, Source, did_you_mean
-from planner.errors import InvalidConfiguration, LunformError, StateError, StateLocked
+from planner.encryption import cipher_of
+from planner.errors import InvalidConfiguration, LunformError, StalePlan, StateError, StateLocked
 from planner.evaluation.evaluator import Evaluated, Evaluator, ValueOf
-from planner.evaluation.functions.signature import Function
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
-from planner.events import Observer, WaitingForLock, ignore
+from planner.events import Observer, RunInterrupted, WaitingForLock, ignore
+from planner.initialisation import WORK_DIRECTORY, current_workspace, open_initialised
+from planner.log import log, logged
 from planner.planning.adoption import pools_of, read_data
-from planner.planning.builder import Changes, PlanRequest, build_plan
+from planner.planning.builder import PlanRequest, build_plan
 from planner.planning.capacity import Capacity, measure, pool_targets
-from planner.planning.plan import Plan
+from planner.planning.plan import LEFT_OUT, Changes, Plan
 from planner.planning.refresh import PARALLELISM, refresh
-from planner.plugins import OpenProviders, open_store, provider_definition
+from planner.plugins import OpenProviders, check_backend, provider_definition
 from planner.resources.catalog import shown
+from planner.resources.vm import block_address
 from planner.state.model import Attributes, Origin, OutputValue, RecordedObject, Run, Snapshot
-from planner.state.store import StateStore
+from planner.state.store import DEFAULT_WORKSPACE, StateBackend, StateStore
+from planner.state.traced import traced
 from planner.steps.builder import StepBuilder
-from planner.syntax import ast
 from planner.values.marks import UNKNOWN, Unknown
-from planner.values.types import Value
 from planner.version import VERSION
 
 if TYPE_CHECKING:  # a plan needs none of it, and is asked for more often than an apply
     from planner.execution.executor import ExecutionResult, Stop
     from planner.execution.recovery import Recovery
     from planner.planfile import SavedPlan
-
-WORK_DIRECTORY = ".lunform"
-"""What `init` makes: fetched modules, and trees of unchanged files. It may be deleted; `init` makes it again."""
+    from planner.planning.orphans import Disposal
+    from planner.planning.scan import Places, Scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,58 +62,33 @@ class Inputs:
 
     Attributes:
         command_line: `-var` and `-var-file`, in their order.
-        environment: where LUNFORM_VAR_name is looked for.
-        saved: values that a saved plan carries, plain data.
+        environment: where LUNFORM_VAR_name, LUNFORM_BACKEND_name and LUNFORM_WORKSPACE are looked for.
+        saved: plain values that a plan was made with, but for the sensitive ones; then only those count of what else is
+            given.
     """
 
     command_line: Sequence[FromCommandLine] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    saved: Mapping[str, Any] = field(default_factory=dict)
+    saved: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A loaded configuration, ready to be evaluated; `diagnostics` hold what was wrong so far."""
+    """
+    A loaded configuration, ready to be evaluated; `diagnostics` hold what was wrong so far.
+
+    Attributes:
+        environment: as in `Inputs`.
+        workspace: the one in use.
+    """
 
     directory: Path
     module: Module
     given: Mapping[str, GivenValue]
     evaluator: Evaluator
     diagnostics: Diagnostics
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """
-    What the console has to say to an expression.
-
-    Attributes:
-        value: None where there is none; then `mistakes` say why.
-        is_type: the value is what type() has made: the text of a type, and no text of the user's.
-    """
-
-    value: Value | None
-    mistakes: Diagnostics
-    is_type: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Console:
-    """A configuration, evaluated once with what is recorded; `diagnostics` hold what was wrong with it."""
-
-    evaluated: Evaluated
-    functions: Mapping[str, Function]
-    diagnostics: Diagnostics
-
-    def answer(self, source: Source) -> Answer:
-        """The value of an expression in the root module, outside of all blocks."""
-        from planner.syntax.parser import parse_expression
-
-        expression, mistakes = parse_expression(source)
-        if expression is None:
-            return Answer(None, mistakes)
-        value, mistakes = self.evaluated.answer(expression, self.functions)
-        return Answer(value, mistakes, isinstance(expression, ast.Call) and expression.name == "type")
+    environment: Mapping[str, str]
+    workspace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +109,43 @@ class Applied:
         return self.result is None or not (self.result.failed or self.result.skipped)
 
 
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A scan, and what it was made of: the state as it was read last, pools and hosts, and the configuration."""
+
+    scan: Scan
+    snapshot: Snapshot
+    places: Places
+    desired: ResourceGraph
+
+
 def load(directory: Path, inputs: Inputs, sources: Sequence[Source] | None = None, *, planning: bool = True) -> Project:
     """
     Read a directory's configuration, or `sources` instead of its files. Mistakes come with it and are not raised.
 
     Args:
+        sources: what a saved plan or an earlier run was made from. They say what is wanted, and not where the state is,
+            which may have been moved since: that is still for the files in the directory to say.
         planning: what only apply can tell, such as timestamp(), is left unknown.
     """
     diagnostics = Diagnostics()
     from planner.syntax.json_syntax import parse_source
 
     find = partial(find_sources, directory) if sources is None else partial(_among, sources)
-    module, mistakes = load_module(find, _parser(directory), VERSION)
+    parse = _parser(directory)
+    module, mistakes = load_module(find, parse, VERSION)
     diagnostics.extend(mistakes)
+    if sources:
+        module = replace(module, settings=_settings_of(directory, parse, diagnostics) or module.settings)
     given, mistakes = collect(module, directory, inputs.environment, inputs.command_line, inputs.saved, parse_source)
     diagnostics.extend(mistakes)
-    return Project(directory, module, given, _evaluator(directory, module, given, planning=planning), diagnostics)
+    workspace = DEFAULT_WORKSPACE
+    try:
+        workspace = current_workspace(directory, inputs.environment)
+    except LunformError as error:
+        diagnostics.error(str(error), error.detail)
+    evaluator = _evaluator(directory, module, given, workspace, planning=planning)
+    return Project(directory, module, given, evaluator, diagnostics, inputs.environment, workspace)
 
 
 def fetch_modules(directory: Path, inputs: Inputs) -> tuple[Project, int]:
@@ -178,20 +177,29 @@ def validate(project: Project) -> Diagnostics:
         lambda instance: instance.attributes, without_inputs=True, without_copies=True
     )
     diagnostics.extend(evaluated.diagnostics)
-    _, mistakes = open_store(project.module.settings, project.directory)
-    diagnostics.extend(mistakes)
+    diagnostics.extend(check_backend(project.module.settings))
     return diagnostics
+
+
+def backend_of(project: Project) -> StateBackend:
+    """
+    Raises:
+        InvalidConfiguration: the configuration does not say where the state is, or not what was initialised.
+    """
+    backend, mistakes = open_initialised(project.module.settings, project.directory, project.environment)
+    if backend is None or mistakes.has_errors or project.diagnostics.has_errors:
+        raise InvalidConfiguration(Diagnostics([*project.diagnostics, *mistakes]))
+    return backend
 
 
 def store_of(project: Project) -> StateStore:
     """
+    The state of the workspace that is in use.
+
     Raises:
-        InvalidConfiguration: the configuration does not say where the state is.
+        InvalidConfiguration: as in `backend_of`.
     """
-    store, mistakes = open_store(project.module.settings, project.directory)
-    if store is None or mistakes.has_errors or project.diagnostics.has_errors:
-        raise InvalidConfiguration(Diagnostics([*project.diagnostics, *mistakes]))
-    return store
+    return traced(backend_of(project).open(project.workspace))
 
 
 def plan(
@@ -205,10 +213,17 @@ def plan(
 
     Raises:
         InvalidConfiguration: with all that stands in the way.
-        StateError: the state cannot be read.
+        StateError: the state cannot be read, or its workspace does not exist.
     """
     diagnostics = Diagnostics(list(project.diagnostics))
+    observer = logged(observer)
     snapshot = store.read()
+    if not snapshot.lineage and project.workspace != DEFAULT_WORKSPACE:
+        raise StateError(
+            f'There is no workspace "{project.workspace}".',
+            "A plan for it would create everything anew. If that is meant, make it first:"
+            f" lunform workspace new {project.workspace}. The others: lunform workspace list",
+        )
     if request.offline and snapshot.in_doubt:
         addresses = sorted({intent.address for intent in snapshot.in_doubt})
         diagnostics.warning(
@@ -220,7 +235,7 @@ def plan(
     opened: list[OpenProviders] = []
 
     def open_providers(graph: ResourceGraph) -> OpenProviders:
-        opened.append(OpenProviders(graph.providers))
+        opened.append(OpenProviders(graph.providers, graph.secrets))
         return opened[-1]
 
     try:
@@ -229,7 +244,8 @@ def plan(
 
             try:
                 with store.lock("look up", 0) if lock else nullcontext():
-                    settings = project.evaluator.evaluate(lambda instance: instance.attributes)
+                    _tell_interrupted(_unfinished(store), observer)
+                    settings = project.evaluator.evaluate(lambda instance: instance.attributes, providers_only=True)
                     found = recover(snapshot, open_providers(settings.graph))
             except StateLocked as error:
                 # Whoever holds the state is alive, and what seems in doubt is what it is just doing.
@@ -274,12 +290,98 @@ def capacity(
     desired = _evaluated(project, partial(_with_recorded, snapshot.objects)).graph
     pools = _pools_named(only, desired)
     targets, diagnostics = pool_targets(desired, pools)
-    with closing(OpenProviders(desired.providers)) as providers:
+    with closing(OpenProviders(desired.providers, desired.secrets)) as providers:
         actual, mistakes = refresh(targets, (), providers, observer)
     diagnostics.extend(mistakes)
     measured, mistakes = measure(desired, snapshot, pools, actual, size)
     diagnostics.extend(mistakes)
     return measured, diagnostics
+
+
+def scan(
+    project: Project, store: StateStore, observer: Observer = ignore, *, parallelism: int = PARALLELISM
+) -> tuple[Scanned, Diagnostics]:
+    """
+    What is on the declared and the recorded pools and hosts that the state does not know, and what it knows and is not
+    there. Only reads, and takes no lock. What cannot be read is a diagnostic; the rest is looked at all the same.
+
+    Args:
+        parallelism: pools and hosts that are read at once.
+
+    Raises:
+        InvalidConfiguration: the configuration cannot be evaluated.
+        StateError: the state cannot be read.
+    """
+    desired = _evaluated(project, partial(_with_recorded, store.read().objects)).graph
+    with closing(OpenProviders(desired.providers, desired.secrets)) as providers:
+        return _scanned(store, desired, providers, observer, parallelism)
+
+
+def plan_disposal(scanned: Scanned, disposal: Disposal) -> Plan:
+    """The plan that adopts or reaps what was chosen of a scan."""
+    from planner.planning.orphans import changes_of
+
+    changes, needs = changes_of(disposal, scanned.snapshot)
+    protected = frozenset(
+        change.address
+        for change in changes
+        if (instance := scanned.desired.instances.get(block_address(change.address)))
+        and instance.resource.lifecycle.prevent_destroy
+    )
+    places = scanned.places
+    steps, made = _build_steps(Changes(tuple(changes), places.attributes, places.providers, needs, protected))
+    return Plan(
+        operation=disposal.operation,
+        lineage=scanned.snapshot.lineage,
+        serial=scanned.snapshot.serial,
+        created=_now(),
+        changes=tuple(replace(c, steps=made[c.address]) for c in sorted(changes, key=lambda change: change.address)),
+        steps=steps,
+    )
+
+
+def dispose(
+    project: Project,
+    store: StateStore,
+    plan: Plan,
+    scanned: Scanned,
+    disposal: Disposal,
+    observer: Observer = ignore,
+    *,
+    parallelism: int = PARALLELISM,
+    lock_timeout: float | None = 0.0,
+    stop: Stop | None = None,
+) -> Applied:
+    """
+    Adopt or reap, if under the lock all of it is still as it was shown.
+
+    Args:
+        parallelism, lock_timeout: as in `apply`.
+
+    Raises:
+        StalePlan: it is not; nothing was done.
+        And what `apply` raises.
+    """
+
+    def recheck(snapshot: Snapshot, providers: OpenProviders) -> None:
+        again, mistakes = _scanned(store, scanned.desired, providers, ignore, parallelism)
+        if mistakes.has_errors:
+            raise InvalidConfiguration(mistakes)
+        changed = [found for found in disposal.items if found not in again.scan.found]
+        if changed:
+            names = ", ".join(f"{found.id} of {found.address}" for found in changed)
+            raise StalePlan("What the scan found has changed since.", f"{names}. Nothing was done: scan again.")
+
+    return apply(
+        project,
+        store,
+        plan,
+        observer,
+        parallelism=parallelism,
+        lock_timeout=lock_timeout,
+        stop=stop,
+        recheck=recheck,
+    )
 
 
 def apply(
@@ -291,6 +393,7 @@ def apply(
     parallelism: int = PARALLELISM,
     lock_timeout: float | None = 0.0,
     stop: Stop | None = None,
+    recheck: Callable[[Snapshot, OpenProviders], None] = lambda snapshot, providers: None,
 ) -> Applied:
     """
     Do what the plan says, all of it that can be done, and record each step. What systems were told is read back.
@@ -298,9 +401,10 @@ def apply(
     Args:
         parallelism: calls at once.
         lock_timeout: seconds to wait for the state; None to go without its lock, which keeps nobody out.
+        recheck: raises when what the plan was made for is not so any more; called once the state is held.
 
     Raises:
-        StalePlan: what it touches has moved on; nothing was done.
+        StalePlan: what it touches has moved on, or it was made for another workspace; nothing was done.
         NoRoom: others have used what it counts on; nothing was done.
         StateLocked: somebody else holds the state.
         InvalidConfiguration: the providers' settings cannot be evaluated any more.
@@ -309,17 +413,20 @@ def apply(
         raise LunformError("An offline plan is not applied.", "It was made without asking any system. Plan again.")
     from planner.execution.admission import refuse_overcommitted
     from planner.execution.executor import execute
+    from planner.execution.faults import fault_point
     from planner.execution.readback import read_back
     from planner.planning.staleness import refuse_stale
-    from planner.state.lock import who
 
-    with _locked(store, plan.operation, lock_timeout, observer), closing(_providers(project)) as providers:
+    refuse_elsewhere(plan, project)
+    observer = logged(observer)
+    with locked(store, plan.operation, lock_timeout, observer), closing(_providers(project)) as providers:
         snapshot = _settled(store, providers, observer)
         refuse_stale(plan, snapshot)
         if plan.is_empty:
             return Applied(None, snapshot.outputs)
+        recheck(snapshot, providers)
         refuse_overcommitted(plan.reservations, providers, parallelism)
-        run = Run(_new_run(), plan.operation, _now(), who())
+        run = new_run(plan.operation)
         result = execute(
             run,
             plan.steps,
@@ -335,15 +442,23 @@ def apply(
         if stop is None or stop.requests < 2:
             result, mistakes = read_back(run, plan, result, providers, store, observer, parallelism)
         applied = Applied(result, snapshot.outputs, mistakes)
-        if applied.complete and plan.operation == "destroy":
-            applied = replace(applied, outputs={})
-        elif applied.complete and plan.operation == "refresh":
+        if applied.complete and plan.operation in ("destroy", "refresh"):
             applied = replace(applied, outputs=_planned_outputs(plan, snapshot))
-        elif applied.complete and plan.operation == "apply" and project.evaluator.program.has_aftermath:
-            outputs, unmet = _aftermath(project, result.objects, providers, observer, parallelism)
+        elif applied.complete and plan.operation == "apply" and not project.evaluator.program.has_aftermath:
+            applied = replace(applied, outputs={})
+        elif applied.complete and plan.operation == "apply":
+            outputs, unmet = _aftermath(project, plan, snapshot, result.objects, providers, observer, parallelism)
             applied = replace(applied, outputs=outputs, diagnostics=Diagnostics([*mistakes, *unmet]))
+        if plan.is_partial:
+            applied.diagnostics.warning(
+                "Applied in part",
+                "The plan was made with -target or -exclude. Plan without them to see what else is to be done.",
+            )
         summary = f"{len(result.done)} done, {len(result.failed)} failed, {len(result.skipped)} skipped"
-        store.finish(replace(run, finished=_now(), summary=summary), applied.outputs)
+        fault_point("before-finish")
+        store.finish(finished(run, summary), applied.outputs)
+        log.info("run %s of %s has ended: %s", run.id, run.operation, summary)
+        fault_point("after-finish")
         return applied
 
 
@@ -360,13 +475,57 @@ def settle_interrupted(
         StateLocked: somebody else holds the state; then that run may well be going on.
     """
     if store.read().in_doubt:
-        with _locked(store, "recover", timeout, observer), closing(_providers(project)) as providers:
+        observer = logged(observer)
+        with locked(store, "recover", timeout, observer), closing(_providers(project)) as providers:
             _settled(store, providers, observer)
+
+
+def save_plan(project: Project, plan: Plan, path: Path) -> None:
+    """
+    Raises:
+        PlanFileError: the file cannot be written.
+        StateError: it is to be encrypted, and the key cannot be had.
+    """
+    from planner import planfile
+
+    cipher = cipher_of(project.module.settings.encryption, project.directory, "plan")
+    planfile.write(path, plan, tuple(all_sources(project.module)), cipher)
+
+
+def read_plan(directory: Path, path: Path) -> SavedPlan:
+    """
+    A saved plan. What it is sealed with is said by the configuration in `directory`: its own is within the seal.
+
+    Raises:
+        InvalidConfiguration: the configuration asks for encryption, and is not sound.
+        PlanFileError: there is no such file, or it is no plan that this Lunform reads.
+        StateError: it does not open with the keys that there are.
+    """
+    from planner import planfile
+
+    mistakes = Diagnostics()
+    settings = _settings_of(directory, _parser(directory), mistakes) or Settings()
+    if settings.encryption is not None and mistakes.has_errors:
+        raise InvalidConfiguration(mistakes)
+    return planfile.read(path, cipher_of(settings.encryption, directory, "plan"))
 
 
 def with_saved(inputs: Inputs, saved: SavedPlan) -> Inputs:
     """Inputs for a saved plan: its own values, and whatever is given now for the sensitive ones, which it lacks."""
     return replace(inputs, saved=saved.plan.variables)
+
+
+def refuse_elsewhere(plan: Plan, project: Project) -> None:
+    """
+    Raises:
+        StalePlan: the plan was made for another workspace than the one in use.
+    """
+    if plan.workspace != project.workspace:
+        raise StalePlan(
+            "The plan was made for another workspace.",
+            f'It was made for "{plan.workspace}", and "{project.workspace}" is in use. Change to that one with:'
+            f" lunform workspace select {plan.workspace}",
+        )
 
 
 def block_edges(project: Project) -> list[tuple[str, str]]:
@@ -382,33 +541,20 @@ def block_edges(project: Project) -> list[tuple[str, str]]:
     return project.evaluator.edges()
 
 
-def open_console(directory: Path, inputs: Inputs) -> Console:
-    """
-    What expressions are asked of: the configuration with what is recorded, and unknown what is not created yet.
-
-    Works without configuration, and with a broken one: what is wrong comes with it and is not raised.
-    """
-    from planner.evaluation.functions.registry import standard_functions
-
-    is_empty = not any(path.name.endswith(SUFFIXES) for path in directory.iterdir())
-    project = load(directory, inputs, () if is_empty else None, planning=False)
-    diagnostics = Diagnostics([*project.diagnostics, *project.evaluator.diagnostics])
-    objects: Mapping[InstanceAddress, RecordedObject] = {}
-    store, mistakes = open_store(project.module.settings, directory)
-    diagnostics.extend(mistakes)
-    if store is not None:
-        try:
-            with closing(store):
-                objects = store.read().objects
-        except StateError as error:
-            diagnostics.error(str(error), error.detail)
-    evaluated = project.evaluator.evaluate(partial(_recorded, objects), without_copies=True)
-    diagnostics.extend(evaluated.diagnostics)
-    functions = standard_functions(directory, plan_time=datetime.now(UTC), console=True)
-    return Console(evaluated, functions, diagnostics)
-
-
 # -- pieces --
+
+
+def _scanned(
+    store: StateStore, desired: ResourceGraph, providers: OpenProviders, observer: Observer, parallelism: int
+) -> tuple[Scanned, Diagnostics]:
+    from planner.planning.scan import find, places_of, targets_of
+
+    before = store.read()
+    places = places_of(before, desired)
+    pools, hosts = targets_of(places, desired)
+    actual, diagnostics = refresh(pools, hosts, providers, observer, parallelism)
+    after = store.read()
+    return Scanned(find(before, actual, after, places, desired.instances), after, places, desired), diagnostics
 
 
 def _pools_named(texts: Sequence[str], desired: ResourceGraph) -> list[InstanceAddress]:
@@ -432,7 +578,7 @@ def _pools_named(texts: Sequence[str], desired: ResourceGraph) -> list[InstanceA
 
 
 @contextmanager
-def _locked(store: StateStore, operation: str, timeout: float | None, observer: Observer) -> Iterator[None]:
+def locked(store: StateStore, operation: str, timeout: float | None, observer: Observer) -> Iterator[None]:
     """Hold the state; who has to be waited for is told. Without a timeout it is written to without its lock."""
     with ExitStack() as held:
         if timeout is None:
@@ -449,7 +595,9 @@ def _locked(store: StateStore, operation: str, timeout: float | None, observer: 
         yield
 
 
-def _evaluator(directory: Path, module: Module, given: Mapping[str, GivenValue], *, planning: bool) -> Evaluator:
+def _evaluator(
+    directory: Path, module: Module, given: Mapping[str, GivenValue], workspace: str, *, planning: bool
+) -> Evaluator:
     """
     Args:
         planning: as in `load`.
@@ -458,12 +606,27 @@ def _evaluator(directory: Path, module: Module, given: Mapping[str, GivenValue],
     from planner.syntax.parser import parse_expression
 
     functions = standard_functions(directory, plan_time=datetime.now(UTC), planning=planning)
-    return Evaluator(module, given, provider_definition, parse_expression, functions)
+    return Evaluator(module, given, provider_definition, parse_expression, functions, workspace=workspace)
 
 
 def _among(sources: Sequence[Source], directory: str) -> tuple[list[Source], Diagnostics]:
     """A saved plan's sources of one directory."""
     return [source for source in sources if str(Path(source.filename).parent) == directory], Diagnostics()
+
+
+def _settings_of(directory: Path, parse: Parse, diagnostics: Diagnostics) -> Settings | None:
+    """The `lunform` block of the files in a directory; None where there are no files."""
+    sources, mistakes = find_sources(directory)
+    if not sources:
+        return None
+    bodies = [(source, parse(source, CONFIGURATION)) for source in sources]
+    for _, (_, unread) in bodies:
+        mistakes.extend(unread)
+    module, wrong = decode_module(".", [(source, body) for source, (body, _) in bodies], VERSION)
+    diagnostics.extend(mistakes)
+    if module.settings.encryption is not None:  # a mistake in it must not be taken for leave to write in plain
+        diagnostics.extend(wrong)
+    return module.settings
 
 
 def _parser(directory: Path) -> Parse:
@@ -483,19 +646,29 @@ def _build_steps(changes: Changes) -> Any:
 
 
 def _providers(project: Project) -> OpenProviders:
-    """Providers with settings evaluated now: what is sensitive is in no file. Of all the rest nothing is asked."""
-    return OpenProviders(_evaluated(project, lambda instance: instance.attributes, only_settings=True).graph.providers)
+    """Providers with settings evaluated now: what is sensitive is in no file."""
+    # Conditions were held when planning, and those of what a plan leaves out do not count.
+    evaluated = _evaluated(
+        project, lambda instance: instance.attributes, holds=lambda address: False, providers_only=True
+    )
+    return OpenProviders(evaluated.graph.providers, evaluated.graph.secrets)
 
 
-def _evaluated(project: Project, value_of: ValueOf, *, only_settings: bool = False) -> Evaluated:
+def _evaluated(
+    project: Project,
+    value_of: ValueOf,
+    *,
+    holds: Callable[[InstanceAddress], bool] = lambda address: True,
+    providers_only: bool = False,
+) -> Evaluated:
     """
     Args:
-        only_settings: of resources neither the number of copies nor the conditions count.
+        holds, providers_only: as in `Evaluator.evaluate`.
 
     Raises:
         InvalidConfiguration: with all that is wrong.
     """
-    evaluated = project.evaluator.evaluate(value_of, without_copies=only_settings, without_conditions=only_settings)
+    evaluated = project.evaluator.evaluate(value_of, holds=holds, providers_only=providers_only)
     mistakes = Diagnostics([*project.diagnostics, *project.evaluator.diagnostics, *evaluated.diagnostics])
     if mistakes.has_errors:
         raise InvalidConfiguration(mistakes)
@@ -503,15 +676,35 @@ def _evaluated(project: Project, value_of: ValueOf, *, only_settings: bool = Fal
 
 
 def _settled(store: StateStore, providers: OpenProviders, observer: Observer) -> Snapshot:
+    """The state after what killed runs did is found out and recorded, and those runs are closed."""
+    from planner.execution.faults import fault_point
     from planner.execution.recovery import recover
 
-    snapshot = store.read()
-    if not snapshot.in_doubt:
+    snapshot, unfinished = store.read(), _unfinished(store)
+    if not snapshot.in_doubt and not unfinished:
         return snapshot
+    _tell_interrupted(unfinished, observer)
     found = recover(snapshot, providers)
-    store.commit(found.outcomes)
+    if found.outcomes:
+        fault_point("recovery:before-commit")
+        store.commit(found.outcomes)
+        fault_point("recovery:after-commit")
     _tell(found, observer)
+    summary = f"interrupted; of {len(found.outcomes)} steps in doubt {len(found.findings)} had been done"
+    for run in unfinished:
+        store.finish(replace(run, finished=_now(), summary=summary), None)
+        fault_point("recovery:closed")
     return store.read()
+
+
+def _unfinished(store: StateStore) -> list[Run]:
+    """Runs that began and did not end. For the holder of the lock: killed ones."""
+    return [run for run in store.runs() if run.finished is None]
+
+
+def _tell_interrupted(runs: Sequence[Run], observer: Observer) -> None:
+    for run in runs:
+        observer(RunInterrupted(run.id, run.operation, run.who, run.started))
 
 
 def _tell(found: Recovery, observer: Observer) -> None:
@@ -527,51 +720,77 @@ def _planned_outputs(plan: Plan, snapshot: Snapshot) -> Mapping[str, OutputValue
 
 def _aftermath(
     project: Project,
+    plan: Plan,
+    before: Snapshot,
     objects: Mapping[InstanceAddress, RecordedObject],
     providers: OpenProviders,
     observer: Observer,
     parallelism: int,
 ) -> tuple[Mapping[str, OutputValue], Diagnostics]:
-    """Outputs with the values that only apply knew; checks and postconditions held against what is there now."""
-    evaluator = _evaluator(project.directory, project.module, project.given, planning=False)
+    """
+    Outputs with the values that only apply knew; checks and postconditions held against what is there now. What a
+    partial plan leaves out is not looked at, and outputs that depend on it stay as they are recorded.
+    """
+    planned = {change.address for change in plan.changes if change.reason != LEFT_OUT}
+
+    def holds(address: InstanceAddress) -> bool:
+        return not plan.is_partial or address in planned
+
+    evaluator = _evaluator(project.directory, project.module, project.given, project.workspace, planning=False)
     data: Mapping[str, Attributes] = {}
 
     def as_recorded(instance: ResourceInstance) -> Attributes:
         if instance.is_data:
             return data.get(str(instance.address), instance.attributes)
-        recorded = _recorded(objects, instance)
+        recorded = recorded_attributes(objects, instance)
         return instance.attributes if isinstance(recorded, Unknown) else recorded
 
-    evaluated = evaluator.evaluate(as_recorded)
+    evaluated = evaluator.evaluate(as_recorded, holds=holds)
     mistakes = Diagnostics()
     sources = [instance for instance in evaluated.graph.instances.values() if instance.is_data]
+    if plan.is_partial:
+        pools = {str(address) for address in planned}
+        sources = [instance for instance in sources if instance.attributes["pool"] in pools]
     if sources:
         actual, mistakes = refresh(pools_of(sources, objects), (), providers, observer, parallelism)
         data = read_data(sources, actual, mistakes)
-        evaluated = evaluator.evaluate(as_recorded)
+        evaluated = evaluator.evaluate(as_recorded, holds=holds)
     mistakes.extend(evaluated.diagnostics)
     outputs = {
         name: OutputValue(None if isinstance(output.value, Unknown) else output.value, output.sensitive)
         for name, output in evaluated.graph.outputs.items()
+        if not plan.is_partial or name in plan.outputs
     }
+    if plan.is_partial:
+        outputs = {name: output for name, output in before.outputs.items() if name not in plan.outputs} | outputs
     return outputs, mistakes
 
 
 def _with_recorded(objects: Mapping[InstanceAddress, RecordedObject], instance: ResourceInstance) -> Attributes:
     """What an instance is wanted to be; for a volume that there is, what it is."""
-    recorded = _recorded(objects, instance) if instance.type.provisioned else UNKNOWN
+    recorded = recorded_attributes(objects, instance) if instance.type.provisioned else UNKNOWN
     return instance.attributes if isinstance(recorded, Unknown) else recorded
 
 
-def _recorded(objects: Mapping[InstanceAddress, RecordedObject], instance: ResourceInstance) -> Attributes | Unknown:
+def recorded_attributes(
+    objects: Mapping[InstanceAddress, RecordedObject], instance: ResourceInstance
+) -> Attributes | Unknown:
+    """What is recorded of an instance, as expressions see it."""
     object = objects.get(instance.address)
     if object is None:
         return UNKNOWN
     return shown(instance.type.name, object.attributes)
 
 
-def _new_run() -> str:
-    return secrets.token_hex(8)
+def new_run(operation: str) -> Run:
+    """A run of this process that begins now."""
+    from planner.state.lock import who
+
+    return Run(secrets.token_hex(8), operation, _now(), who())
+
+
+def finished(run: Run, summary: str) -> Run:
+    return replace(run, finished=_now(), summary=summary)
 
 
 def _now() -> str:

@@ -1,10 +1,12 @@
 """
 The saved plan: one zip file of mode 0600 with the plan as JSON and the configuration that it was made from, so that
-what was shown is what runs. It holds no sensitive values; those are read again at apply.
+what was shown is what runs. It holds no sensitive values; those are read again at apply. Where encryption is asked for,
+the file is the sealed text of such a zip file, each of whose bytes is a character.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -22,14 +24,16 @@ from planner.placement.model import Assignment, Enforcement, Headroom, Rejection
 from planner.planning.plan import Action, Change, Drift, OutputChange, Plan, Reservation, TakesEffect
 from planner.sdk.storage import PoolSpec
 from planner.state.model import OutputValue
+from planner.state.store import Cipher, NoCipher
 from planner.steps.graph import Step, StepGraph
 from planner.values import codec
 from planner.values.marks import UNKNOWN, Unknown
 from planner.values.numbers import parse_number
 
-FORMAT = 2
+FORMAT = 3
 _PLAN = "plan.json"
 _SOURCES = "configuration/"
+_IN_PLAIN = NoCipher()
 _UNKNOWN = {"known after apply": True}
 """Stands for Unknown. No attribute looks like this: only metadata has free keys, and its values are texts."""
 
@@ -42,23 +46,27 @@ class SavedPlan:
     sources: tuple[Source, ...]
 
 
-def write(path: Path, plan: Plan, sources: Sequence[Source]) -> None:
+def write(path: Path, plan: Plan, sources: Sequence[Source], cipher: Cipher = _IN_PLAIN) -> None:
     """
     Save a plan: whole, or not at all.
 
     Raises:
         PlanFileError: the file cannot be written, or the plan is an offline one.
+        StateError: the key cannot be had.
     """
     if plan.offline:
         raise PlanFileError("An offline plan is not saved.", "It could not be applied: no system was asked for it.")
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(_PLAN, _text(_plan_json(plan)))
+        for name, text in {source.filename: source.text for source in sources}.items():
+            archive.writestr(_SOURCES + name, text)
+    sealed = cipher.seal(content.getvalue().decode("latin-1")).encode("latin-1")
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
         try:
             with os.fdopen(handle, "wb") as file:
-                with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                    archive.writestr(_PLAN, _text(_plan_json(plan)))
-                    for name, text in {source.filename: source.text for source in sources}.items():
-                        archive.writestr(_SOURCES + name, text)
+                file.write(sealed)
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).rename(path)
@@ -69,13 +77,15 @@ def write(path: Path, plan: Plan, sources: Sequence[Source]) -> None:
         raise PlanFileError(f"The plan cannot be saved to {path}: {error.strerror}.") from error
 
 
-def read(path: Path) -> SavedPlan:
+def read(path: Path, cipher: Cipher = _IN_PLAIN) -> SavedPlan:
     """
     Raises:
         PlanFileError: there is no such file, it is no plan, it is damaged, or it is of another version.
+        StateError: it does not open with the keys that there are, or one of those cannot be had.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        content = cipher.open(path.read_bytes().decode("latin-1")).encode("latin-1")
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             data = json.loads(archive.read(_PLAN), parse_float=parse_number)
             sources = tuple(
                 Source(name.removeprefix(_SOURCES), archive.read(name).decode())
@@ -144,6 +154,9 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
         "steps": [_encode(step.to_json()) for step in plan.steps.steps],
         "variables": _encode(plan.variables),
         "reservations": [_reservation_json(item) for item in plan.reservations],
+        "targets": list(plan.targets),
+        "excludes": list(plan.excludes),
+        "workspace": plan.workspace,
     }
 
 
@@ -161,6 +174,9 @@ def _plan_from(data: Mapping[str, Any]) -> Plan:
         steps=StepGraph(tuple(Step.from_json(_decode(item)) for item in data["steps"])),
         variables=_decode(data["variables"]),
         reservations=tuple(_reservation_from(item) for item in data["reservations"]),
+        targets=tuple(data["targets"]),
+        excludes=tuple(data["excludes"]),
+        workspace=data["workspace"],
     )
 
 

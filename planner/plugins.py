@@ -6,7 +6,7 @@ same door as anybody's.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -16,24 +16,21 @@ from planner.addresses import ProviderAddress
 from planner.config.content import Shape, check_body
 from planner.config.model import Settings
 from planner.diagnostics import Diagnostics, did_you_mean
+from planner.encryption import cipher_of
 from planner.errors import ProviderNotFound
+from planner.guard import Secrets, guarded
 from planner.sdk.hypervisor import HypervisorProvider
 from planner.sdk.provider import MAX_CALLS, ProviderDefinition
 from planner.sdk.storage import StorageProvider
-from planner.state.store import (
-    DEFAULT_WORKSPACE,
-    BackendDefinition,
-    Cipher,
-    NoCipher,
-    StateBackend,
-    StateStore,
-)
+from planner.state.store import BackendDefinition, Cipher, StateBackend
 from planner.syntax import ast
 from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
 
 PROVIDER_GROUP = "lunform.providers"
 BACKEND_GROUP = "lunform.backends"
+BACKEND_PREFIX = "LUNFORM_BACKEND_"
+_NOTHING: Mapping[str, str] = {}
 
 
 def installed_providers() -> Mapping[str, str]:
@@ -54,10 +51,18 @@ def provider_definition(name: str) -> ProviderDefinition | None:
 
 
 class OpenProviders:
-    """Providers with the settings of one configuration, each opened when first asked for."""
+    """
+    Providers with the settings of one configuration, each opened when first asked for, and guarded.
 
-    def __init__(self, settings: Mapping[ProviderAddress, Mapping[str, Any]]) -> None:
+    Args:
+        secrets: texts in settings that are secret though the provider does not declare them so.
+    """
+
+    def __init__(
+        self, settings: Mapping[ProviderAddress, Mapping[str, Any]], secrets: Collection[str] = frozenset()
+    ) -> None:
         self._settings = settings
+        self._secrets = Secrets(secrets)
         self._lock = threading.Lock()
         self._storage: dict[ProviderAddress, StorageProvider] = {}
         self._hypervisors: dict[ProviderAddress, HypervisorProvider] = {}
@@ -72,7 +77,8 @@ class OpenProviders:
                 definition = self._definition(address)
                 if definition.open_storage is None:
                     raise ProviderNotFound(f'The provider "{address.name}" does not do storage.')
-                self._storage[address] = definition.open_storage(self._for(address, definition))
+                storage = definition.open_storage(self._for(address, definition))
+                self._storage[address] = guarded(storage, address, self._secrets)
             return self._storage[address]
 
     def hypervisor(self, address: ProviderAddress) -> HypervisorProvider:
@@ -85,7 +91,8 @@ class OpenProviders:
                 definition = self._definition(address)
                 if definition.open_hypervisor is None:
                     raise ProviderNotFound(f'The provider "{address.name}" does not do hypervisors.')
-                self._hypervisors[address] = definition.open_hypervisor(self._for(address, definition))
+                hypervisor = definition.open_hypervisor(self._for(address, definition))
+                self._hypervisors[address] = guarded(hypervisor, address, self._secrets)
             return self._hypervisors[address]
 
     def limit(self, address: ProviderAddress) -> int | None:
@@ -112,6 +119,7 @@ class OpenProviders:
     def _for(self, address: ProviderAddress, definition: ProviderDefinition) -> Mapping[str, Any]:
         """A provider without a block has all its arguments left out."""
         given = self._settings.get(address, {})
+        self._secrets.add([given.get(argument.name) for argument in definition.settings if argument.sensitive])
         return {argument.name: given.get(argument.name, argument.default) for argument in definition.settings}
 
 
@@ -125,52 +133,94 @@ def backend_definition(name: str) -> BackendDefinition | None:
 
 
 def open_backend(
-    settings: Settings, directory: Path, cipher: Cipher | None = None
+    settings: Settings,
+    directory: Path,
+    cipher: Cipher | None = None,
+    given: Mapping[str, Any] = _NOTHING,
+    environment: Mapping[str, str] = _NOTHING,
 ) -> tuple[StateBackend | None, Diagnostics]:
     """
     The place that the configuration names for its state; a SQLite file beside it where it names none. None where the
     diagnostics have errors.
+
+    Args:
+        cipher: seals the state, where it is not to be what the configuration asks for.
+        given, environment: as in `backend_arguments`.
     """
+    arguments, diagnostics = backend_arguments(settings, given, environment)
+    definition = backend_definition(settings.backend)
+    if arguments is None or definition is None:
+        return None, diagnostics
+    cipher = cipher or cipher_of(settings.encryption, directory, "state")
+    return definition.open(arguments, directory, cipher), diagnostics
+
+
+def backend_arguments(
+    settings: Settings, given: Mapping[str, Any] = _NOTHING, environment: Mapping[str, str] = _NOTHING
+) -> tuple[dict[str, Any] | None, Diagnostics]:
+    """
+    Plain values of all arguments of the backend that the configuration names; None where the diagnostics have errors.
+
+    Args:
+        given: by `init -backend-config`, texts or plain values. They win over the block.
+        environment: where LUNFORM_BACKEND_name is looked for, for what neither gives.
+    """
+    diagnostics = check_backend(settings)
+    definition = backend_definition(settings.backend)
+    if definition is None or diagnostics.has_errors:
+        return None, diagnostics
+    known = {argument.name: argument for argument in definition.arguments}
+    for name in given.keys() - known.keys():
+        diagnostics.error(
+            "Unsupported argument",
+            f'-backend-config gives a value to "{name}", but the backend "{definition.name}" has no such argument.'
+            f"{did_you_mean(name, known)}",
+        )
+    values: dict[str, Any] = {}
+    for name, argument in known.items():
+        literal = settings.backend_body.argument(name) if settings.backend_body else None
+        if name in given:
+            value, origin, range = given[name], f"-backend-config={name}", None
+        elif literal is not None and isinstance(literal.value, ast.Literal):
+            value, origin, range = literal.value.value, name, literal.value.range
+        elif (variable := BACKEND_PREFIX + name) in environment:
+            value, origin, range = environment[variable], variable, None
+        else:
+            values[name] = argument.default
+            if argument.required:
+                diagnostics.error(
+                    "Missing required argument",
+                    f'The backend "{definition.name}" needs the argument "{name}": in its block, with'
+                    f" lunform init -backend-config={name}=..., or as {variable} in the environment.",
+                    settings.range,
+                )
+            continue
+        try:
+            values[name] = to_plain(convert(from_plain(value), argument.type))
+        except ConversionError as error:
+            diagnostics.error("Unsuitable value", f'"{origin}": {error}.', range)
+    return None if diagnostics.has_errors else values, diagnostics
+
+
+def check_backend(settings: Settings) -> Diagnostics:
+    """What is wrong with the backend block by itself. What is missing from it may be given elsewhere."""
     diagnostics = Diagnostics()
     definition = backend_definition(settings.backend)
     if definition is None:
         known = sorted(entry.name for entry in entry_points(group=BACKEND_GROUP))
         suggestion = did_you_mean(settings.backend, known) or f" There are {', '.join(known)}."
         diagnostics.error("Unknown backend", f'There is no backend "{settings.backend}".{suggestion}', settings.range)
-        return None, diagnostics
-    arguments = _backend_arguments(definition, settings, diagnostics)
-    if diagnostics.has_errors:
-        return None, diagnostics
-    return definition.open(arguments, directory, cipher or NoCipher()), diagnostics
-
-
-def open_store(settings: Settings, directory: Path) -> tuple[StateStore | None, Diagnostics]:
-    """The state of the workspace that is in use."""
-    backend, diagnostics = open_backend(settings, directory)
-    return None if backend is None else backend.open(DEFAULT_WORKSPACE), diagnostics
-
-
-def _backend_arguments(definition: BackendDefinition, settings: Settings, diagnostics: Diagnostics) -> dict[str, Any]:
-    """Plain values of all arguments; of mistakes in the block, diagnostics."""
-    values = {argument.name: argument.default for argument in definition.arguments}
+        return diagnostics
     body, range = settings.backend_body, settings.range
     if body is None or range is None:
-        return values
-    required = [argument.name for argument in definition.arguments if argument.required]
-    check_body(body, Shape(tuple(values), required), f'backend "{definition.name}"', range, diagnostics)
-    for argument in definition.arguments:
-        given = body.argument(argument.name)
-        if given is None:
-            continue
-        if not isinstance(given.value, ast.Literal):
+        return diagnostics
+    names = tuple(argument.name for argument in definition.arguments)
+    check_body(body, Shape(names), f'backend "{definition.name}"', range, diagnostics)
+    for given in body.arguments:
+        if given.name in names and not isinstance(given.value, ast.Literal):
             diagnostics.error(
                 "Unsuitable value",
-                f"The state is found before anything is evaluated, so {argument.name} must be a plain value.",
+                f"The state is found before anything is evaluated, so {given.name} must be a plain value.",
                 given.value.range,
             )
-            continue
-        try:
-            values[argument.name] = to_plain(convert(from_plain(given.value.value), argument.type))
-        except ConversionError as error:
-            diagnostics.error("Unsuitable value", f'"{argument.name}": {error}.', given.value.range)
-    return values
+    return diagnostics

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 _BINARY = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "PiB": 1 << 50}
 _DECIMAL = {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}
@@ -44,6 +45,7 @@ def parse_bandwidth(text: str) -> int:
     return _parse(text, rate=True)
 
 
+@lru_cache(maxsize=4096)  # thousands of volumes have few sizes
 def format_size(size: int) -> str:
     """The shortest exact text of `size` bytes; of equally short ones, that in binary units."""
     units = {"B": 1} | _BINARY | {unit: factor for unit, factor in _DECIMAL.items() if unit != "KB"}
@@ -68,6 +70,7 @@ def approximate_size(size: int) -> str:
     return f"{size} B"
 
 
+@lru_cache(maxsize=4096)
 def _parse(text: str, *, rate: bool) -> int:
     kind, suffix, example = ("bandwidth", "/s", "400MiB/s") if rate else ("size", "", "200GiB")
     match = _QUANTITY.fullmatch(text)

@@ -34,8 +34,8 @@ class Project:
         self.directory = directory
         self.array = array or directory / "sandbox.db"
         self.write(text)
-        with closing(Database(self.array)) as database, database.writing():
-            pass  # the array is there, and empty
+        with closing(Database(self.array)) as database:
+            database.write(lambda connection: None)  # the array is there, and empty
 
     def write(self, text: str) -> None:
         (self.directory / "main.lun.hcl").write_text(text.replace("PATH", f'"{self.array}"'))

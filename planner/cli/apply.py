@@ -7,22 +7,26 @@ from pathlib import Path
 
 import click
 
-from planner import operations, planfile
+from planner import operations
 from planner.addresses import AddressError, parse_instance
 from planner.cli.arguments import (
     Command,
     Planning,
+    Selecting,
+    addresses,
     boolean,
+    refuse_replace,
     refuse_with_refresh_only,
     takes_inputs,
     takes_planning,
     takes_refresh_only,
+    takes_replace,
+    takes_selection,
     takes_terminal,
 )
-from planner.cli.asking import approve, load_project
+from planner.cli.asking import approve, load_project, warn_without_lock
 from planner.cli.terminal import Terminal
 from planner.cli.watching import apply_progress, stopping, tell_recovery
-from planner.diagnostics import Diagnostics
 from planner.errors import EXIT_ERROR, EXIT_OK
 from planner.execution.executor import Stop
 from planner.planning.builder import PlanRequest
@@ -43,6 +47,8 @@ def _applies(command: Command) -> Command:
 @click.argument("saved", required=False, metavar="[PLANFILE]")
 @boolean("-destroy", False, "Take everything away.")
 @takes_refresh_only
+@takes_selection
+@takes_replace
 @_applies
 @takes_inputs
 @takes_planning
@@ -51,6 +57,8 @@ def apply_command(
     saved: str | None,
     destroy: bool,
     refresh_only: bool,
+    selecting: Selecting,
+    replaces: tuple[str, ...],
     auto_approve: bool,
     allow_data_loss: bool,
     inputs: operations.Inputs,
@@ -68,29 +76,42 @@ def apply_command(
       lunform apply tonight.plan
       lunform apply -auto-approve -parallelism=64
       lunform apply -refresh-only
+      lunform apply -target=module.east
     """
     if saved is None:
         if refresh_only:
             refuse_with_refresh_only(destroy, planning)
-        request = PlanRequest(destroy, planning.refresh, refresh_only, parallelism=planning.parallelism)
-        return _plan_and_apply(request, auto_approve, allow_data_loss, inputs, planning, terminal)
-    if destroy or refresh_only or not planning.refresh:
-        raise click.UsageError(
-            "A saved plan says all that is to be done; -destroy, -refresh and -refresh-only do not go with it."
+        refuse_replace(replaces, destroy, refresh_only)
+        request = PlanRequest(
+            destroy,
+            planning.refresh,
+            refresh_only,
+            selecting.targets,
+            selecting.excludes,
+            frozenset(addresses("-replace", replaces)),
+            parallelism=planning.parallelism,
         )
-    _warn_without_lock(planning, terminal)
-    found = planfile.read(Path(saved))
+        return _plan_and_apply(request, auto_approve, allow_data_loss, inputs, planning, terminal)
+    if destroy or refresh_only or replaces or selecting != Selecting() or not planning.refresh:
+        raise click.UsageError(
+            "A saved plan says all that is to be done; -destroy, -refresh, -refresh-only, -target, -exclude and"
+            " -replace do not go with it."
+        )
+    warn_without_lock(planning, terminal)
+    found = operations.read_plan(Path(), Path(saved))
     project = operations.load(Path(), operations.with_saved(inputs, found), found.sources)
     approve(found.plan, True, allow_data_loss, False)
     return _run(project, found.plan, planning, terminal)
 
 
 @click.command("destroy")
+@takes_selection
 @_applies
 @takes_inputs
 @takes_planning
 @takes_terminal
 def destroy_command(
+    selecting: Selecting,
     auto_approve: bool,
     allow_data_loss: bool,
     inputs: operations.Inputs,
@@ -101,17 +122,26 @@ def destroy_command(
     Take away everything that the state records. The same as: lunform apply -destroy
 
     \b
-    Example: lunform destroy
+    Examples:
+      lunform destroy
+      lunform destroy -exclude='volume.db["wal"]'
     """
-    request = PlanRequest(destroy=True, read=planning.refresh, parallelism=planning.parallelism)
+    request = PlanRequest(
+        destroy=True,
+        read=planning.refresh,
+        targets=selecting.targets,
+        excludes=selecting.excludes,
+        parallelism=planning.parallelism,
+    )
     return _plan_and_apply(request, auto_approve, allow_data_loss, inputs, planning, terminal)
 
 
 @click.command("refresh")
+@takes_selection
 @takes_inputs
 @takes_planning
 @takes_terminal
-def refresh_command(inputs: operations.Inputs, planning: Planning, terminal: Terminal) -> int:
+def refresh_command(selecting: Selecting, inputs: operations.Inputs, planning: Planning, terminal: Terminal) -> int:
     """
     Record what is there, without asking. The same as: lunform apply -refresh-only -auto-approve
 
@@ -121,7 +151,12 @@ def refresh_command(inputs: operations.Inputs, planning: Planning, terminal: Ter
     Example: lunform refresh
     """
     refuse_with_refresh_only(False, planning)
-    request = PlanRequest(refresh_only=True, parallelism=planning.parallelism)
+    request = PlanRequest(
+        refresh_only=True,
+        targets=selecting.targets,
+        excludes=selecting.excludes,
+        parallelism=planning.parallelism,
+    )
     return _plan_and_apply(request, True, False, inputs, planning, terminal)
 
 
@@ -162,7 +197,7 @@ def _plan_and_apply(
 ) -> int:
     if terminal.json and not auto_approve:
         raise click.UsageError("With -json nobody can be asked: add -auto-approve, or apply a saved plan.")
-    _warn_without_lock(planning, terminal)
+    warn_without_lock(planning, terminal)
     project = load_project(inputs, planning.may_ask, terminal)
     watch = tell_recovery(terminal)
     with closing(operations.store_of(project)) as store:
@@ -174,17 +209,6 @@ def _plan_and_apply(
     if not plan.is_empty:
         approve(plan, auto_approve, allow_data_loss, planning.may_ask and terminal.can_ask)
     return _run(project, plan, planning, terminal)
-
-
-def _warn_without_lock(planning: Planning, terminal: Terminal) -> None:
-    if not planning.locks:
-        warning = Diagnostics()
-        warning.warning(
-            "The state is not locked",
-            "-lock=false keeps nobody else out: two applies at once make volumes twice, and each writes over what the"
-            " other recorded. To wait for whoever holds the lock, give -lock-timeout instead.",
-        )
-        terminal.diagnostics(warning)
 
 
 def _run(project: operations.Project, plan: Plan, planning: Planning, terminal: Terminal) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from planner.addresses import AddressError, InstanceAddress, parse_instance
 from planner.cli.terminal import Terminal
 from planner.config.variables import FromCommandLine
 
@@ -33,6 +34,8 @@ BOOLEANS = frozenset(
         "-compact-warnings",
         "-auto-approve",
         "-allow-data-loss",
+        "-adopt",
+        "-reap",
         "-raw",
         "-check",
         "-diff",
@@ -41,6 +44,12 @@ BOOLEANS = frozenset(
         "-offline",
         "-write",
         "-recursive",
+        "-dry-run",
+        "-force",
+        "-force-copy",
+        "-migrate-state",
+        "-or-create",
+        "-reconfigure",
     }
 )
 """All boolean flags of all verbs: known here, since the words are read before the verb's module is imported."""
@@ -51,7 +60,8 @@ _FILE = "file:"
 
 def normalise(words: Sequence[str]) -> list[str]:
     """
-    `--out=x` becomes `-out=x`, `-json` becomes `-json=true`, `-var-file=x` becomes `-var=file:x`.
+    `--out=x` becomes `-out=x`, `-json` becomes `-json=true`, `-var-file=x` becomes `-var=file:x`, and `-n=5` becomes
+    `-n 5`.
 
     What follows a bare `--` is left alone.
     """
@@ -66,6 +76,9 @@ def normalise(words: Sequence[str]) -> list[str]:
             word += "=true"
         elif word == "-var-file":
             word = f"-var={_FILE}{next(rest, '')}"
+        elif word[:1] == "-" and word[2:3] == "=":
+            result.append(word[:2])
+            word = word[3:]
         elif word.startswith("-var-file="):
             word = f"-var={_FILE}{word.removeprefix('-var-file=')}"
         result.append(word)
@@ -96,6 +109,14 @@ class Planning:
     @property
     def locks(self) -> bool:
         return self.lock_timeout is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Selecting:
+    """What a plan is about: as in `PlanRequest`, and one of both is empty."""
+
+    targets: tuple[InstanceAddress, ...] = ()
+    excludes: tuple[InstanceAddress, ...] = ()
 
 
 def takes_terminal(command: Command) -> Command:
@@ -160,6 +181,61 @@ def takes_planning(command: Command) -> Command:
         return command(*args, planning=Planning(refresh, wait, input, parallelism), **more)
 
     return wrapped
+
+
+def takes_selection(command: Command) -> Command:
+    """For every verb that can plan for a part: passes `selecting`."""
+
+    @click.option("-target", multiple=True, metavar="ADDRESS", help="Plan only for this, and what that takes along.")
+    @click.option("-exclude", multiple=True, metavar="ADDRESS", help="Leave this out, and what needs it.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, target: tuple[str, ...], exclude: tuple[str, ...], **more: Any) -> Any:
+        if target and exclude:
+            raise click.UsageError(
+                "-target plans for what it names, and -exclude for all but what it names: they do not go together."
+            )
+        selecting = Selecting(addresses("-target", target), addresses("-exclude", exclude))
+        return command(*args, selecting=selecting, **more)
+
+    return wrapped
+
+
+def takes_lock_timeout(command: Command) -> Command:
+    """For every verb that writes the state without a plan: passes `lock_timeout`, in seconds."""
+
+    @click.option("-lock-timeout", default="0s", metavar="TIME", help="How long to wait for the state: 30s, 5m.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, lock_timeout: str, **more: Any) -> Any:
+        return command(*args, lock_timeout=_seconds(lock_timeout), **more)
+
+    return wrapped
+
+
+takes_replace = click.option(
+    "-replace", "replaces", multiple=True, metavar="ADDRESS", help="Make this volume or vm anew."
+)
+"""For the verbs that can be asked to make something anew."""
+
+
+def refuse_replace(replaces: Sequence[str], destroy: bool, refresh_only: bool) -> None:
+    """
+    Raises:
+        click.UsageError: there is nothing that could be replaced in such a plan.
+    """
+    if replaces and (destroy or refresh_only):
+        flag = "-destroy" if destroy else "-refresh-only"
+        raise click.UsageError(f"-replace makes something anew, and {flag} makes nothing: they do not go together.")
+
+
+def addresses(flag: str, texts: Sequence[str]) -> tuple[InstanceAddress, ...]:
+    """
+    Raises:
+        click.UsageError: one of the texts is no address.
+    """
+    try:
+        return tuple(dict.fromkeys(parse_instance(text) for text in texts))
+    except AddressError as error:
+        raise click.UsageError(f"{flag}: {error}") from None
 
 
 def _given(text: str) -> FromCommandLine:

@@ -17,8 +17,10 @@ import click
 from planner import operations
 from planner.cli.arguments import takes_inputs, takes_terminal
 from planner.cli.terminal import Terminal
+from planner.console import Console, open_console
 from planner.diagnostics import Diagnostics, Source
 from planner.errors import EXIT_ERROR, EXIT_OK
+from planner.initialisation import WORK_DIRECTORY
 from planner.syntax.scanner import scan_expression
 from planner.values.show import console_text
 from planner.views.console_json import mistakes_to_json, value_to_json
@@ -57,7 +59,7 @@ def console_command(inputs: operations.Inputs, terminal: Terminal) -> int:
       echo 'volume.db.iqn' | lunform console
       lunform console -json < expressions.txt
     """
-    console = operations.open_console(Path(), inputs)
+    console = open_console(Path(), inputs)
     if console.diagnostics:
         terminal.diagnostics(console.diagnostics)
         sys.stderr.write("\n")
@@ -72,7 +74,7 @@ def console_command(inputs: operations.Inputs, terminal: Terminal) -> int:
 
 
 class _Session:
-    def __init__(self, console: operations.Console, terminal: Terminal) -> None:
+    def __init__(self, console: Console, terminal: Terminal) -> None:
         self.console = console
         self.terminal = terminal
 
@@ -171,7 +173,7 @@ def _line_editing() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, interrupt)
     # A paste is then what it would be if typed: a line at a time.
     readline.parse_and_bind("set enable-bracketed-paste off")
-    path = Path(operations.WORK_DIRECTORY, HISTORY)
+    path = Path(WORK_DIRECTORY, HISTORY)
     with suppress(OSError):
         # What is no UTF-8 comes from input() as surrogates, and goes back as it was.
         for line in path.read_text("utf-8", "surrogateescape").split("\n")[:-1]:

@@ -1,4 +1,4 @@
-"""`show`, `output`, `state` and `graph`: look, never touch."""
+"""`show`, `output` and `graph`: look, never touch."""
 
 from __future__ import annotations
 
@@ -7,35 +7,41 @@ from pathlib import Path
 
 import click
 
-from planner import operations, planfile
-from planner.addresses import AddressError, parse_instance
+from planner import operations
 from planner.cli.arguments import boolean, takes_inputs, takes_terminal
+from planner.cli.state import recorded
 from planner.cli.terminal import Terminal
 from planner.diagnostics import did_you_mean
 from planner.errors import LunformError
-from planner.state.model import Snapshot
 
 
 @click.command("show")
 @click.argument("saved", required=False, metavar="[PLANFILE]")
+@click.option("-run", "run", metavar="ID", help="A run of the history: what became of each of its steps.")
 @boolean("-explain", False, "Of a saved plan: why each volume is where it is, and why not elsewhere.")
 @takes_terminal
-def show_command(saved: str | None, explain: bool, terminal: Terminal) -> None:
+def show_command(saved: str | None, run: str | None, explain: bool, terminal: Terminal) -> None:
     """
-    Show the state, or a saved plan.
+    Show the state, a saved plan, or a run of the history.
 
     \b
     Examples:
       lunform show
+      lunform show -run 3f2a
       lunform show -explain tonight.plan
       lunform show -json tonight.plan
     """
+    if saved is not None and run is not None:
+        raise click.UsageError("-run shows a run of the history, and not a saved plan: take one of them away.")
     if saved is not None:
-        terminal.plan(planfile.read(Path(saved)).plan, explain)
+        terminal.plan(operations.read_plan(Path(), Path(saved)).plan, explain)
         return
     if explain:
         raise click.UsageError("-explain is about a saved plan; say which. For a new one: lunform plan -explain")
-    snapshot = _recorded()
+    if run is not None:
+        _show_run(run, terminal)
+        return
+    snapshot = recorded(terminal)
     if terminal.json:
         from planner.views.state_json import state_to_json
 
@@ -59,7 +65,7 @@ def output_command(name: str | None, raw: bool, terminal: Terminal) -> None:
       lunform output -json
       lunform output -raw iqn
     """
-    outputs = _recorded().outputs
+    outputs = recorded(terminal).outputs
     if name is None:
         if raw:
             raise click.UsageError("-raw shows one output; say which.")
@@ -90,63 +96,6 @@ def output_command(name: str | None, raw: bool, terminal: Terminal) -> None:
         terminal.result(render_outputs({name: output}, terminal.style))
 
 
-@click.group("state")
-def state_command() -> None:
-    """
-    Look into the state.
-
-    \b
-    Examples:
-      lunform state list
-      lunform state show 'volume.db["wal"]'
-    """
-
-
-@state_command.command("list")
-@takes_terminal
-def state_list(terminal: Terminal) -> None:
-    """
-    List the addresses of all that is recorded.
-
-    \b
-    Example: lunform state list
-    """
-    addresses = [str(address) for address in sorted(_recorded().objects)]
-    if terminal.json:
-        terminal.result_json(addresses)
-    elif addresses:
-        terminal.result("\n".join(addresses))
-
-
-@state_command.command("show")
-@click.argument("address")
-@takes_terminal
-def state_show(address: str, terminal: Terminal) -> None:
-    """
-    Show one recorded object.
-
-    \b
-    Example: lunform state show volume.db
-    """
-    objects = _recorded().objects
-    try:
-        found = objects.get(parse_instance(address))
-    except AddressError as error:
-        raise LunformError(str(error)) from None
-    if found is None:
-        raise LunformError(
-            f"Nothing is recorded at {address}.", did_you_mean(address, [str(known) for known in objects]).strip()
-        )
-    if terminal.json:
-        from planner.views.state_json import object_to_json
-
-        terminal.result_json(object_to_json(found))
-    else:
-        from planner.views.state_text import render_object
-
-        terminal.result(render_object(found, terminal.style))
-
-
 @click.command("graph")
 @click.option("-plan", "saved", metavar="PLANFILE", help="The steps of a saved plan, instead of the blocks.")
 @takes_inputs
@@ -163,7 +112,7 @@ def graph_command(saved: str | None, inputs: operations.Inputs, terminal: Termin
     from planner.views.dot import resources_to_dot, steps_to_dot
 
     if saved is not None:
-        steps = planfile.read(Path(saved)).plan.steps
+        steps = operations.read_plan(Path(), Path(saved)).plan.steps
         if terminal.json:
             terminal.result_json([step.to_json() for step in steps.steps])
         else:
@@ -176,8 +125,15 @@ def graph_command(saved: str | None, inputs: operations.Inputs, terminal: Termin
         terminal.result(resources_to_dot(edges))
 
 
-def _recorded() -> Snapshot:
-    """The state of the configuration in this directory."""
+def _show_run(id: str, terminal: Terminal) -> None:
+    from planner.history import find_run
+    from planner.views.history_text import outcome_to_json, render_run, run_to_json
+
     project = operations.load(Path(), operations.Inputs())
     with closing(operations.store_of(project)) as store:
-        return store.read()
+        run = find_run(store, id)
+        outcomes = store.outcomes(run.id)
+    if terminal.json:
+        terminal.result_json({**run_to_json(run), "steps": [outcome_to_json(outcome) for outcome in outcomes]})
+    else:
+        terminal.result(render_run(run, outcomes, terminal.style))

@@ -29,10 +29,14 @@ VERBS = {
     "refresh": "planner.cli.apply",
     "import": "planner.cli.apply",
     "drift": "planner.cli.drift",
+    "scan": "planner.cli.scan",
     "show": "planner.cli.inspect",
     "capacity": "planner.cli.capacity",
     "output": "planner.cli.inspect",
-    "state": "planner.cli.inspect",
+    "state": "planner.cli.state",
+    "force-unlock": "planner.cli.state",
+    "workspace": "planner.cli.workspace",
+    "history": "planner.cli.history",
     "graph": "planner.cli.inspect",
     "console": "planner.cli.console",
     "providers": "planner.cli.setup",
@@ -48,7 +52,7 @@ class _Verbs(click.Group):
         module = VERBS.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = getattr(import_module(module), f"{cmd_name}_command")
+        command: click.Command = getattr(import_module(module), f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -90,6 +94,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     # costs a fifth of a plan of a thousand blocks and finds nothing.
     gc.disable()
     try:
+        if "LUNFORM_LOG" in os.environ:
+            _start_log(given)
         code = lunform.main(normalise(_with_environment(given)), prog_name="lunform", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -103,7 +109,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except LunformError as error:
         from planner.cli.terminal import report_error
+        from planner.log import log
 
+        log.error("%s: %s", type(error).__name__, error)
         report_error(error)
         sys.exit(EXIT_ERROR)
     except BrokenPipeError:
@@ -111,14 +119,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_ERROR)
     except Exception as error:
-        if os.environ.get("LUNFORM_LOG", "").lower() in ("trace", "debug"):
-            raise
+        from planner.log import log, where
+
+        log.debug("%s", where(error))
         click.echo(
             f"Error: {type(error).__name__}\n\n  This is a bug in lunform. LUNFORM_LOG=debug shows where it happened;"
             " please report it with that.\n  What was done is recorded: the next run goes on from there.",
             err=True,
         )
         sys.exit(EXIT_ERROR)
+
+
+def _start_log(given: Sequence[str]) -> None:
+    from planner.log import configure, log
+    from planner.version import VERSION
+
+    configure(os.environ)
+    # The verb alone: what stands after it may be `-var password=...`.
+    log.info("lunform %s: %s", VERSION, next((word for word in given if word in VERBS), "no verb"))
 
 
 def _unknown_flag(error: click.NoSuchOption, given: Sequence[str]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -10,17 +12,21 @@ import click
 from planner import operations
 from planner.cli.arguments import (
     Planning,
+    Selecting,
+    addresses,
     boolean,
+    refuse_replace,
     refuse_with_refresh_only,
     takes_inputs,
     takes_planning,
     takes_refresh_only,
+    takes_replace,
+    takes_selection,
     takes_terminal,
 )
 from planner.cli.asking import load_project
 from planner.cli.terminal import Terminal
 from planner.cli.watching import tell_recovery
-from planner.config.loader import all_sources
 from planner.errors import EXIT_CHANGES, EXIT_OK
 from planner.planning.builder import PlanRequest
 
@@ -28,7 +34,10 @@ from planner.planning.builder import PlanRequest
 @click.command("plan")
 @click.option("-out", metavar="FILE", help="Save the plan; `lunform apply FILE` does exactly that.")
 @boolean("-destroy", False, "Plan to take everything away.")
+@click.option("-revert", metavar="RUN", help="Plan back to what an earlier apply was made from: see lunform history.")
 @takes_refresh_only
+@takes_selection
+@takes_replace
 @boolean("-detailed-exitcode", False, "Exit with 2 when there are changes.")
 @boolean("-offline", False, "Plan by what is recorded and declared, and ask no system.")
 @boolean("-explain", False, "Say why each volume is where it is, and why not elsewhere.")
@@ -38,7 +47,10 @@ from planner.planning.builder import PlanRequest
 def plan_command(
     out: str | None,
     destroy: bool,
+    revert: str | None,
     refresh_only: bool,
+    selecting: Selecting,
+    replaces: tuple[str, ...],
     detailed_exitcode: bool,
     offline: bool,
     explain: bool,
@@ -61,10 +73,17 @@ def plan_command(
       lunform plan -out=tonight.plan -var size=200GiB
       lunform plan -detailed-exitcode -json > plan.json
       lunform plan -refresh-only
+      lunform plan -target='volume.db["wal"]'
+      lunform plan -exclude=pool.west
+      lunform plan -replace='volume.db["wal"]'
+      lunform plan -revert 3f2a -out=back.plan
       lunform plan -offline -detailed-exitcode
     """
+    if revert is not None and (destroy or refresh_only):
+        raise click.UsageError("-revert goes back to a configuration; -destroy and -refresh-only follow none.")
     if refresh_only:
         refuse_with_refresh_only(destroy, planning)
+    refuse_replace(replaces, destroy, refresh_only)
     if offline and refresh_only:
         raise click.UsageError("-refresh-only reads what is there, and -offline asks nobody: take one of them away.")
     if offline and out is not None:
@@ -72,16 +91,42 @@ def plan_command(
             "-offline plans without asking any system, so what it shows is not what an apply would do, and it is not"
             " saved. For a policy check: lunform plan -offline -json > plan.json"
         )
-    project = load_project(inputs, planning.may_ask, terminal, secrets=not offline)
-    request = PlanRequest(destroy, planning.refresh, refresh_only, offline=offline, parallelism=planning.parallelism)
+    request = PlanRequest(
+        destroy,
+        planning.refresh,
+        refresh_only,
+        selecting.targets,
+        selecting.excludes,
+        frozenset(addresses("-replace", replaces)),
+        offline=offline,
+        parallelism=planning.parallelism,
+    )
+    load = load_project if revert is None else partial(_as_of, revert)
+    project = load(inputs, planning.may_ask, terminal, secrets=not offline)
     with closing(operations.store_of(project)) as store:
         plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal), lock=planning.locks)
     terminal.plan(plan, explain)
     terminal.diagnostics(diagnostics)
     if out is not None:
-        from planner import planfile
-
-        planfile.write(Path(out), plan, tuple(all_sources(project.module)))
+        operations.save_plan(project, plan, Path(out))
         if not terminal.json:
             terminal.result(f"\nSaved the plan to {out}. To do exactly that: lunform apply {out}")
     return EXIT_CHANGES if detailed_exitcode and not plan.is_empty else EXIT_OK
+
+
+def _as_of(
+    id: str, inputs: operations.Inputs, may_ask: bool, terminal: Terminal, *, secrets: bool
+) -> operations.Project:
+    """The configuration and the values that a run was made from. Sensitive values are those that are given now."""
+    from planner.history import find_run, origin_of
+
+    with closing(operations.store_of(operations.load(Path(), operations.Inputs()))) as store:
+        run = find_run(store, id)
+        origin, sources = origin_of(store, run)
+    project = load_project(replace(inputs, saved=origin.variables), may_ask, terminal, sources, secrets=secrets)
+    project.diagnostics.warning(
+        "Back to an earlier configuration",
+        f"This is planned with the configuration and the values of run {run.id} ({run.started}, {run.who}). Take the"
+        " files in this directory back to it, too: the next plan without -revert goes by them, and forward again.",
+    )
+    return project

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.arguments import takes_inputs, takes_terminal
+from planner.cli.arguments import boolean, takes_inputs, takes_lock_timeout, takes_terminal
 from planner.cli.terminal import Terminal
 from planner.errors import EXIT_ERROR, EXIT_OK, InvalidConfiguration
 
 if TYPE_CHECKING:
+    from planner import migration
     from planner.operations import Inputs
 
 
@@ -62,9 +65,30 @@ def providers_command(terminal: Terminal) -> None:
 
 
 @click.command("init")
+@click.option(
+    "-backend-config",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE|FILE",
+    help="Give the backend an argument that its block leaves out. May be repeated.",
+)
+@boolean("-migrate-state", False, "Carry the states of all workspaces to the backend that is configured now.")
+@boolean("-force-copy", False, "The same, and do not ask.")
+@boolean("-reconfigure", False, "Use the backend that is configured now, and leave the states where they are.")
+@boolean("-input", True, "-input=false never asks.")
+@takes_lock_timeout
 @takes_inputs
 @takes_terminal
-def init_command(inputs: Inputs, terminal: Terminal) -> None:
+def init_command(
+    settings: tuple[str, ...],
+    migrate_state: bool,
+    force_copy: bool,
+    reconfigure: bool,
+    input: bool,
+    lock_timeout: float,
+    inputs: Inputs,
+    terminal: Terminal,
+) -> None:
     """
     Check the configuration, its providers and its state, and prepare the directory.
 
@@ -72,21 +96,40 @@ def init_command(inputs: Inputs, terminal: Terminal) -> None:
     again.
 
     \b
-    Example: lunform init
+    Examples:
+      lunform init
+      lunform init -backend-config=path=/srv/lunform/east.state
+      lunform init -migrate-state
     """
-    from planner import operations
+    from planner import migration, operations
+    from planner.cli.asking import confirm
+    from planner.cli.state import tell_moved
+    from planner.cli.watching import tell_recovery
+    from planner.initialisation import make_work_directory
     from planner.plugins import installed_providers
+    from planner.state.transfer import moved_to
+    from planner.views.initialisation_text import render_initialised, render_question
 
+    if reconfigure and (migrate_state or force_copy):
+        raise click.UsageError("-reconfigure leaves the states where they are, and -migrate-state carries them over.")
     directory = Path()
     project, fetched = operations.fetch_modules(directory, inputs)
     if project.diagnostics.has_errors:
         raise InvalidConfiguration(project.diagnostics)
-    store = operations.store_of(project)
-    snapshot = store.read()
-    store.close()
-    work = directory / operations.WORK_DIRECTORY
-    (work / "cache").mkdir(parents=True, exist_ok=True)
-    (work / ".gitignore").write_text("*\n")
+    found = migration.prepare(project, migration.backend_config(settings), reconfigure=reconfigure)
+    carried: Sequence[migration.Carried] = ()
+    if found.moves and (migrate_state or force_copy):
+        carried = migration.survey(found)
+        if carried and not force_copy:
+            confirm(render_question(found, carried), "-force-copy", input and terminal.can_ask and not terminal.json)
+        migration.migrate(found, carried, lock_timeout, tell_recovery(terminal))
+    else:
+        migration.refuse_moving(found)
+        found.record()
+    with closing(found.backend.open(project.workspace)) as store:
+        snapshot = store.read()
+    tell_moved(moved_to(snapshot.in_doubt), terminal)
+    make_work_directory(directory)
     used = sorted(
         {address.name for address in project.module.providers}
         | {resource.provider.name for resource in project.module.resources.values() if resource.provider}
@@ -102,6 +145,8 @@ def init_command(inputs: Inputs, terminal: Terminal) -> None:
                 "providers": {name: installed[name] for name in used},
                 "modules_fetched": fetched,
                 "backend": project.module.settings.backend,
+                "workspace": project.workspace,
+                "migrated": [item.workspace for item in carried],
                 "resources_recorded": len(snapshot.objects),
             }
         )
@@ -115,8 +160,7 @@ def init_command(inputs: Inputs, terminal: Terminal) -> None:
                 "Providers:",
                 *(lines or ["  none"]),
                 "",
-                f"State: {project.module.settings.backend}, "
-                + (f"{len(snapshot.objects)} objects recorded" if snapshot.lineage else "nothing recorded yet"),
+                *render_initialised(found, carried, project.workspace, snapshot),
                 "",
                 terminal.style.create("Ready.") + " Next: lunform plan",
             ]

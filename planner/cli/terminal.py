@@ -6,9 +6,10 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from planner.diagnostics import Diagnostic
 from planner.errors import InvalidConfiguration, LunformError
@@ -24,6 +25,39 @@ def colours(stream: TextIO, no_color: bool) -> bool:
     if no_color or os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+class _Lasting:
+    """Standard output that is not missed when nobody reads it any more, or it has no room: nothing is raised then."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._go_on(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._go_on(self._stream.flush)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _go_on(self, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except OSError:
+            # What waits to be written fails again and again, also at the end of the process, unless it goes somewhere.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+
+@contextmanager
+def lasting_output() -> Iterator[None]:
+    """While something is done that must be recorded, whoever listens: a closed pipe or terminal does not end it."""
+    with redirect_stdout(cast(TextIO, _Lasting(sys.stdout))):
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +130,7 @@ class Terminal:
         from planner.views.state_text import render_outputs
 
         self.result("\n" + render_result(plan, applied.result, self.style))
-        if applied.outputs and applied.complete:
+        if applied.outputs and applied.complete and plan.operation not in ("adopt", "reap"):
             self.result("\nOutputs:\n\n" + render_outputs(applied.outputs, self.style))
 
     def diagnostics(self, diagnostics: Iterable[Diagnostic]) -> None:

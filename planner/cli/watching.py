@@ -9,8 +9,16 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from planner.cli.terminal import Terminal, colours
-from planner.events import Event, Observer, RefreshFinished, RefreshStarted, StepRecovered, WaitingForLock
+from planner.cli.terminal import Terminal, colours, lasting_output
+from planner.events import (
+    Event,
+    Observer,
+    RefreshFinished,
+    RefreshStarted,
+    RunInterrupted,
+    StepRecovered,
+    WaitingForLock,
+)
 from planner.planning.plan import Plan
 from planner.views.style import Style
 
@@ -33,6 +41,11 @@ def tell_recovery(terminal: Terminal) -> Observer:
                 sys.stderr.flush()
             case RefreshFinished() if is_live:
                 sys.stderr.write("\x1b[K")
+            case RunInterrupted(operation=operation, who=who, started=started):
+                sys.stderr.write(
+                    f"{style.update('Interrupted:')} the {operation} that {who} began at {started}. "
+                    "What it left is looked up.\n"
+                )
             case StepRecovered(sentence=sentence):
                 sys.stderr.write(style.update("Recovered: ") + sentence + "\n")
             case WaitingForLock(holder=holder):
@@ -47,31 +60,35 @@ def apply_progress(plan: Plan, terminal: Terminal) -> Iterator[Observer]:
     if terminal.json:
         from planner.views.json_lines import JsonLines
 
-        yield JsonLines(terminal.result, plan)
+        with lasting_output():
+            yield JsonLines(terminal.result, plan)
     elif terminal.is_live:
         from planner.views.progress import LiveProgress
 
-        with LiveProgress(terminal.style) as live:
+        with lasting_output(), LiveProgress(terminal.style) as live:
             yield live
     else:
         from planner.views.progress import PlainProgress
 
-        with PlainProgress(terminal.result, terminal.style) as plain:
+        with lasting_output(), PlainProgress(terminal.result, terminal.style) as plain:
             yield plain
 
 
 @contextmanager
 def stopping(stop: Stop) -> Iterator[None]:
     """
-    Ctrl-C and SIGTERM ask the run to stop: first to start nothing new, then to leave at once.
+    Ctrl-C, SIGTERM and a terminal that is closed ask the run to stop: first to start nothing new, then to leave at
+    once. A run that has not begun, and waits for the state perhaps, is left at once.
 
     The old handlers are back when the context ends.
     """
 
     def ask(number: int, frame: FrameType | None) -> None:
+        if not stop.is_heard:
+            raise KeyboardInterrupt
         stop.request()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

@@ -11,7 +11,9 @@ from planner.config.model import (
     PLACEMENTS,
     Check,
     Condition,
+    Encryption,
     Import,
+    KeySource,
     Lifecycle,
     Local,
     Module,
@@ -29,7 +31,9 @@ from planner.resources.catalog import DATA_TYPES, PROVIDED, RESOURCE_TYPES
 from planner.syntax import ast
 from planner.syntax.printer import print_expression
 
-_SETTINGS = Shape(("required_version", "placement"), blocks={"backend": 1})
+_SETTINGS = Shape(("required_version", "placement"), blocks={"backend": 1, "encryption": 0})
+_ENCRYPTION = Shape((), blocks={"key": 0, "old_key": 0})
+_KEY = Shape(("env", "file", "command"))
 _VARIABLE = Shape(("type", "default", "description", "sensitive", "nullable"), blocks={"validation": 0})
 _OUTPUT = Shape(("value", "description", "sensitive", "depends_on"), required=("value",))
 _MODULE_ARGUMENTS = ("source", "version", "providers", "count", "for_each", "depends_on")
@@ -196,10 +200,64 @@ class _Decoder:
                 self.version_constraint(constraint, required.value.range)
         backends = list(block.body.blocks_of("backend"))
         no_doubles([("The backend block", b.header_range) for b in backends], "backend block", self.diagnostics)
-        settings = Settings(placement=self.placement(block.body.argument("placement")), range=block.header_range)
+        settings = Settings(
+            encryption=self.encryption(block.body),
+            placement=self.placement(block.body.argument("placement")),
+            range=block.header_range,
+        )
         if backends and backends[0].labels:
             settings = replace(settings, backend=backends[0].labels[0].text, backend_body=backends[0].body)
         self.settings.append(settings)
+
+    def encryption(self, body: ast.Body) -> Encryption | None:
+        blocks = list(body.blocks_of("encryption"))
+        no_doubles([("The encryption block", b.type_range) for b in blocks], "encryption block", self.diagnostics)
+        if not blocks:
+            return None
+        inner = blocks[0].body
+        check_body(inner, _ENCRYPTION, "encryption", blocks[0].type_range, self.diagnostics)
+        keys, old_keys = list(inner.blocks_of("key")), list(inner.blocks_of("old_key"))
+        if len(keys) > 1:
+            self.diagnostics.error(
+                "Duplicate key",
+                "Everything is written with one key. An old_key is what was used before: it can still be read.",
+                keys[1].type_range,
+                related=(("the first one", keys[0].type_range),),
+            )
+        if not keys and not old_keys:
+            self.diagnostics.error(
+                "No key",
+                'Encryption needs a key: key { env = "LUNFORM_KEY" }. Without encryption, leave the block out.',
+                blocks[0].type_range,
+            )
+        key = self.key_source(keys[0]) if keys else None
+        return Encryption(key, tuple(source for block in old_keys if (source := self.key_source(block))))
+
+    def key_source(self, block: ast.Block) -> KeySource | None:
+        check_body(block.body, _KEY, block.type, block.type_range, self.diagnostics)
+        given = [argument for argument in block.body.arguments if argument.name in _KEY.arguments]
+        if len(given) != 1:
+            self.diagnostics.error(
+                "Unclear source of a key",
+                f"{block.type} takes exactly one of env, file and command, which says where the key is had from.",
+                block.type_range,
+            )
+            return None
+        (argument,) = given
+        words: tuple[str, ...] = ()
+        if argument.name != "command":
+            words = (self.text(argument, ""),)
+        elif isinstance(argument.value, ast.Tuple):
+            words = tuple(self.text(replace(argument, value=item), "") for item in argument.value.items)
+        if not words or not words[0]:
+            example = (
+                '["vault", "kv", "get", "-field=key", "secret/lunform"]' if argument.name == "command" else '"..."'
+            )
+            self.diagnostics.error(
+                "Unsuitable value", f"Write {argument.name} = {example}, in plain strings.", argument.value.range
+            )
+            return None
+        return KeySource(argument.name, words, block.type_range)
 
     def placement(self, argument: ast.Argument | None) -> str:
         word = self.text(argument, PLACEMENTS[0])

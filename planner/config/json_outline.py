@@ -33,7 +33,13 @@ def _resource(type: ResourceType) -> Outline:
 
 CONFIGURATION = Outline(
     blocks={
-        "lunform": Outline(blocks={"backend": Outline(labels=1, others=_SETTING)}, others=_SETTING),
+        "lunform": Outline(
+            blocks={
+                "backend": Outline(labels=1, others=_SETTING),
+                "encryption": Outline(blocks=dict.fromkeys(("key", "old_key"), Outline(others=_SETTING)), others=None),
+            },
+            others=_SETTING,
+        ),
         "variable": Outline(
             labels=1,
             blocks={"validation": Outline()},

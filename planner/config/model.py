@@ -168,11 +168,41 @@ PLACEMENTS = ("headroom", "pack", "first")
 
 
 @dataclass(frozen=True, slots=True)
+class KeySource:
+    """
+    A `key` or `old_key` block: where a key is had from.
+
+    Attributes:
+        kind: "env", "file" or "command".
+        value: the variable's name, the file's path seen from the root module, or the command's words.
+    """
+
+    kind: str
+    value: tuple[str, ...]
+    range: SourceRange
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """
+    The `encryption` block.
+
+    Attributes:
+        key: state and plan files are sealed with it; None while encryption is being taken away.
+        old_keys: what is sealed with one of them can still be read.
+    """
+
+    key: KeySource | None
+    old_keys: tuple[KeySource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """The `lunform` block: where state is kept, and by what pools are preferred (one of `PLACEMENTS`)."""
+    """The `lunform` block: where state is kept, how it is sealed, and which pools are preferred (of `PLACEMENTS`)."""
 
     backend: str = "sqlite"
     backend_body: ast.Body | None = None
+    encryption: Encryption | None = None
     placement: str = PLACEMENTS[0]
     range: SourceRange | None = None
 

@@ -57,12 +57,14 @@ def collect(
     directory: Path,
     environment: Mapping[str, str],
     command_line: Sequence[FromCommandLine],
-    saved: Mapping[str, Any],
+    saved: Mapping[str, Any] | None,
     parse: Parse,
 ) -> tuple[Mapping[str, GivenValue], Diagnostics]:
-    """The value given last for each variable; a saved plan's values win over all.
+    """
+    The value given last for each variable. Undeclared names are errors in -var and warnings in files.
 
-    Undeclared names are errors in -var and warnings in files.
+    Args:
+        saved: values that a plan was made with, but for the sensitive ones. Only those are taken from anywhere else.
     """
     diagnostics = Diagnostics()
     given: dict[str, GivenValue] = {}
@@ -77,6 +79,12 @@ def collect(
     for item in command_line:
         if item.name is None:
             _read_file(Path(item.text), item.text, module, parse, given, diagnostics)
+        elif saved is not None and item.name in module.variables and not module.variables[item.name].sensitive:
+            diagnostics.error(
+                "Value for a plan that has its own",
+                f'-var gives a value to "{item.name}", which has the one that the plan was made with. Only sensitive'
+                " variables are given again. Take it away, or make a new plan.",
+            )
         elif item.name in module.variables:
             given[item.name] = GivenValue(None, item.text, f'-var "{item.name}=..."')
         else:
@@ -85,8 +93,9 @@ def collect(
                 f'-var gives a value to "{item.name}", but the configuration declares no such variable.'
                 f"{did_you_mean(item.name, module.variables)}",
             )
-    for name, value in saved.items():
-        given[name] = GivenValue(None, None, "the saved plan", plain=value)
+    if saved is not None:
+        given = {name: value for name, value in given.items() if module.variables[name].sensitive}
+        given |= {name: GivenValue(None, None, "the saved plan", plain=value) for name, value in saved.items()}
     return given, diagnostics
 
 
@@ -120,5 +129,13 @@ def _read_file(
                 "Value for an undeclared variable",
                 f'The configuration declares no variable "{argument.name}".'
                 f"{did_you_mean(argument.name, module.variables)}",
-                argument.name_range,
+                _alone(argument.name_range),
             )
+
+
+def _alone(name: SourceRange) -> SourceRange:
+    """The range of a name in a text where nothing else stands on its line: a value may be a secret."""
+    source = name.source
+    start = source.line_starts[name.line - 1]
+    text = source.text[:start] + " " * (name.start - start) + name.text
+    return SourceRange(Source(source.filename, text), name.start, name.end)

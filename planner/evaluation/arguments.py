@@ -24,7 +24,7 @@ from planner.syntax import ast
 from planner.units import UnitError, format_bandwidth, format_size, parse_bandwidth, parse_size
 from planner.values.codec import to_plain
 from planner.values.convert import ConversionError, convert
-from planner.values.marks import UNKNOWN, Unknown, unmark_deep
+from planner.values.marks import UNKNOWN, Unknown, has_sensitive, unmark_deep
 from planner.values.show import short_text
 from planner.values.types import Null, Value
 
@@ -124,12 +124,15 @@ def compile_body(
     return CompiledBody(tuple(compiled), absent, nested)
 
 
-def evaluate_body(body: CompiledBody, scope: Scope, diagnostics: Diagnostics, stored: bool) -> dict[str, Any]:
+def evaluate_body(
+    body: CompiledBody, scope: Scope, diagnostics: Diagnostics, stored: bool, secrets: set[str] | None = None
+) -> dict[str, Any]:
     """
     The values of all arguments and nested blocks. What cannot be evaluated is a diagnostic, and Unknown.
 
     Args:
         stored: the values will be recorded, so a sensitive one is refused.
+        secrets: gets the texts of the body's own arguments that are sensitive.
     """
     values = dict(body.absent)
     for item in body.arguments:
@@ -142,6 +145,8 @@ def evaluate_body(body: CompiledBody, scope: Scope, diagnostics: Diagnostics, st
                 values[argument.name] = argument.default
                 continue
             values[argument.name] = _plain(argument, value, stored)
+            if secrets is not None and has_sensitive(value):
+                secrets.update(texts_in(values[argument.name]))
         except EvaluationError as error:
             diagnostics.add(error.diagnostic)
             values[argument.name] = UNKNOWN
@@ -226,6 +231,18 @@ def _expanded(
         yield body.content, _Element(scope, body.iterator, key, item)
 
 
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts in plain data."""
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            yield from texts_in(tuple(value.values()))
+        case tuple():
+            for item in value:
+                yield from texts_in(item)
+
+
 class _Unsuitable(Exception):
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -239,6 +256,17 @@ def _plain(argument: Argument, value: Value, stored: bool) -> Any:
             f'"{argument.name}" is kept in the state, where nothing sensitive may be, and this value is'
             " sensitive. Use a value that is not, or nonsensitive() if it may be seen."
         )
+    try:
+        return _fitting(argument, value)
+    except _Unsuitable:
+        if is_sensitive:
+            raise _Unsuitable(
+                f'"{argument.name}" does not take this value, which is sensitive and not shown.'
+            ) from None
+        raise
+
+
+def _fitting(argument: Argument, value: Value) -> Any:
     if argument.reference is not None:
         return _reference(argument, value)
     try:

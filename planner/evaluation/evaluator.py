@@ -8,7 +8,7 @@ a diagnostic and an unknown value, and the rest goes on: one run reports them al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from planner.addresses import (
 from planner.config.model import Module
 from planner.config.variables import GivenValue, ParseExpression
 from planner.diagnostics import Diagnostics, Severity, did_you_mean
-from planner.evaluation.arguments import CompiledBody, evaluate_body, merge_copies
+from planner.evaluation.arguments import CompiledBody, evaluate_body, merge_copies, texts_in
 from planner.evaluation.compiler import Compiled, compile_expression
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
@@ -45,7 +45,7 @@ from planner.sdk.provider import MAX_CALLS
 from planner.syntax import ast
 from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
-from planner.values.marks import UNKNOWN, Unknown, has_sensitive, mark_sensitive, unmark
+from planner.values.marks import UNKNOWN, Unknown, has_sensitive, mark_sensitive, unmark, unmark_deep
 from planner.values.show import short_text
 from planner.values.types import NULL, NUMBER, ListValue, MapValue, SetValue, Value
 
@@ -96,7 +96,8 @@ class Evaluator:
         without_inputs: bool = False,
         without_secrets: bool = False,
         without_copies: bool = False,
-        without_conditions: bool = False,
+        holds: Callable[[InstanceAddress], bool] = lambda address: True,
+        providers_only: bool = False,
     ) -> Evaluated:
         """
         Work out every value.
@@ -108,11 +109,12 @@ class Evaluator:
             without_inputs: a required variable that nothing gives a value is unknown, and no mistake.
             without_secrets: the same for those that are sensitive.
             without_copies: a block whose number of copies is not known has none and is unknown, which is no mistake.
-            without_conditions: preconditions and postconditions are not held, since nothing is to be done that they
-                could stop.
+            holds: whether an instance's preconditions and postconditions count; they do not where nothing is to be done
+                that they could stop.
+            providers_only: nothing but the providers' settings and what they need: thousands of volumes are not.
         """
-        allowed = (without_inputs, without_secrets, without_copies, without_conditions)
-        return _Run(self, value_of, before, *allowed).evaluate()
+        nodes = [node for node in self.program.order if not providers_only or node in self.program.for_providers]
+        return _Run(self, value_of, before, without_inputs, without_secrets, without_copies, holds).evaluate(nodes)
 
     def edges(self) -> list[tuple[str, str]]:
         """(needing, needed) pairs of blocks, sorted."""
@@ -208,19 +210,20 @@ class _Run:
         without_inputs: bool,
         without_secrets: bool,
         without_copies: bool,
-        without_conditions: bool,
+        holds: Callable[[InstanceAddress], bool],
     ) -> None:
         self.evaluator = evaluator
         self.without_inputs = without_inputs
         self.without_secrets = without_secrets
         self.without_copies = without_copies
-        self.without_conditions = without_conditions
+        self.holds = holds
         self.program = evaluator.program
         self.value_of = value_of
         self.before = before
         self.diagnostics = Diagnostics()
         self.instances: dict[InstanceAddress, ResourceInstance] = {}
         self.providers: dict[ProviderAddress, Mapping[str, Any]] = {}
+        self.secrets: set[str] = set(before.graph.secrets) if before is not None else set()
         self.outputs: dict[str, DesiredOutput] = {}
         self.variables: dict[str, Any] = {}
         self.imports: dict[InstanceAddress, Any] = {}
@@ -229,15 +232,17 @@ class _Run:
         self.paths: dict[StaticPath, tuple[ModulePath, ...]] = {(): ((),)}
         self.calls: dict[ModulePath, _Scope] = {}
 
-    def evaluate(self) -> Evaluated:
-        for node in self.program.order:
+    def evaluate(self, nodes: Sequence[Node]) -> Evaluated:
+        for node in nodes:
             reuse = self.before is not None and node not in self.program.after_provisioned
             for path in self.paths.get(node.module, ()):
                 if reuse and self.before is not None:
                     self._reuse(node, path, self.before)
                 else:
                     self._evaluate(node, path)
-        graph = ResourceGraph(self.instances, self.providers, self.outputs, self.imports, self.variables)
+        graph = ResourceGraph(
+            self.instances, self.providers, self.outputs, self.imports, self.variables, frozenset(self.secrets)
+        )
         return Evaluated(
             graph=graph,
             diagnostics=merge_copies(self.diagnostics),
@@ -319,7 +324,9 @@ class _Run:
                 value = evaluate_variable(
                     variable, given, evaluator.parse_expression, evaluator.functions, self.diagnostics
                 )
-            if given is not None and not has_sensitive(value):
+            if has_sensitive(value):
+                self.secrets.update(texts_in(to_plain(unmark_deep(value)[0])))
+            elif given is not None:
                 self.variables[node.name] = to_plain(value)
         else:
             call = self.program.calls[Node("module", node.module[-1], node.module[:-1])]
@@ -358,7 +365,7 @@ class _Run:
         if compiled is None or path:
             return
         for key, scope in self._scopes(compiled.for_each, None, compiled.copies, path) or ():
-            settings = evaluate_body(compiled.body, scope, self.diagnostics, stored=False)
+            settings = evaluate_body(compiled.body, scope, self.diagnostics, stored=False, secrets=self.secrets)
             self._check_limit(compiled.body, settings[MAX_CALLS.name])
             address = replace(compiled.address, key=None if key is None else str(key))
             self.providers[address] = settings
@@ -488,7 +495,7 @@ class _Run:
             instance_address = address.instance(key)
             mistakes = Diagnostics()
             within.append(scope)
-            if not self.without_conditions:
+            if compiled.preconditions and self.holds(instance_address):
                 self._hold(compiled.preconditions, scope, "Precondition failed", mistakes)
             attributes = evaluate_body(compiled.body, scope, mistakes, stored=True)
             provider = self._provider_of(compiled, scope, mistakes)
@@ -520,7 +527,7 @@ class _Run:
         for instance, scope in zip(copies.instances, copies.scopes, strict=True):
             self.instances[instance.address] = instance
             seen[instance.address.key] = value = from_plain(self.value_of(instance))
-            if postconditions and not self.without_conditions:
+            if postconditions and self.holds(instance.address):
                 mistakes = Diagnostics()
                 inside = scope.within(self)
                 inside.own = value

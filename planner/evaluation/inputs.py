@@ -28,7 +28,12 @@ def evaluate_variable(
 ) -> Value:
     """The root's variable: what was given, or its default. Unknown, with a diagnostic, where none fits."""
     type = _type(variable, diagnostics)
-    value = _given(variable, given, type, parse, functions, diagnostics)
+    mistakes = Diagnostics()
+    value = _given(variable, given, type, parse, functions, mistakes)
+    if variable.sensitive and given is not None and mistakes.has_errors:
+        mistakes = Diagnostics()
+        mistakes.error("Unsuitable value for a variable", _hidden(variable, f" (from {given.origin})"), variable.range)
+    diagnostics.extend(mistakes)
     origin = f" (from {given.origin})" if given else ""
     return _checked(variable, value, type, origin, given.range if given else None, functions, diagnostics)
 
@@ -72,6 +77,9 @@ def _checked(
         try:
             value = convert(value, type)
         except ConversionError as error:
+            if variable.sensitive:
+                diagnostics.error("Unsuitable value for a variable", _hidden(variable, origin), variable.range)
+                return UNKNOWN
             diagnostics.error(
                 "Unsuitable value for a variable",
                 f'The value of "{variable.name}"{origin} does not fit its type: {error}.',
@@ -86,6 +94,11 @@ def _checked(
         return UNKNOWN
     _validate(variable, value, functions, diagnostics)
     return mark_sensitive(value, variable.sensitive)
+
+
+def _hidden(variable: Variable, origin: str) -> str:
+    """In place of what is wrong with a value, and of the line that it stands on."""
+    return f'The value of "{variable.name}"{origin} does not fit its type, and is not shown: it is sensitive.'
 
 
 def _given(

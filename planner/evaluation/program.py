@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from planner.addresses import ProviderAddress
-from planner.config.model import Condition, Module, ModuleCall, Resource
+from planner.config.model import Condition, Module, ModuleCall, ProviderBlock, Resource
 from planner.dependency import CycleError, DependencyGraph
 from planner.diagnostics import Diagnostics, SourceRange, did_you_mean
 from planner.evaluation.arguments import CompiledBody, compile_body, iterator_of
@@ -95,6 +95,7 @@ class Program:
     Attributes:
         order: all nodes, each after what it needs; empty where there is a cycle.
         after_provisioned: the nodes whose values depend on volumes or VMs, directly or not.
+        for_providers: the providers' nodes, and what they need, directly or not.
         needs: the resources that each resource's node refers to, also by way of locals, variables and outputs.
         diagnostics: mistakes that need no values to be seen: unknown names, unknown arguments, cycles.
     """
@@ -102,6 +103,7 @@ class Program:
     modules: dict[StaticPath, Module] = field(default_factory=dict)
     order: list[Node] = field(default_factory=list)
     after_provisioned: set[Node] = field(default_factory=set)
+    for_providers: set[Node] = field(default_factory=set)
     expressions: dict[Node, Compiled] = field(default_factory=dict)
     resources: dict[Node, CompiledResource] = field(default_factory=dict)
     calls: dict[Node, CompiledCall] = field(default_factory=dict)
@@ -155,6 +157,7 @@ class _Builder:
         program.after_provisioned = self.graph.downstream(
             node for node in program.order if (type := RESOURCE_TYPES.get(node.kind)) and type.provisioned
         )
+        program.for_providers = self.graph.upstream(program.providers) | program.providers.keys()
         self._find_needs()
         return program
 
@@ -255,6 +258,14 @@ class _ModuleBuilder:
 
     def _variable(self, node: Node) -> None:
         """A called module's variable needs what the call gives it."""
+        variable = self.module.variables[node.name]
+        if variable.sensitive and _is_text(variable.default):
+            self.diagnostics.warning(
+                "Secret in the configuration",
+                f"var.{variable.name} is sensitive, and its default is a text of the configuration, which saved plans"
+                " and the history hold. Leave the default out, and give the value from outside.",
+                variable.range,
+            )
         if self.own_call is None:
             return
         call = self.program.modules[self.path[:-1]].calls[self.path[-1]]
@@ -282,9 +293,33 @@ class _ModuleBuilder:
         if definition is not None:
             settings = ResourceType(address.name, definition.summary, (*definition.settings, MAX_CALLS))
             owner = f'provider "{address.name}"'
+            self._warn_of_secrets(block, definition)
             body = self._body(block.body, settings, owner, block.range, ("alias", "for_each"))
             copies = self._compile(block.for_each) if block.for_each else None
             self.program.providers[node] = CompiledProvider(address, block.for_each, copies, body)
+
+    def _warn_of_secrets(self, block: ProviderBlock, definition: ProviderDefinition) -> None:
+        """What is stored though it is secret. The line is not shown: it may hold the secret."""
+        for argument in definition.settings:
+            given = block.body.argument(argument.name)
+            if given is None or not argument.sensitive:
+                continue
+            if _is_text(given.value):
+                self.diagnostics.warning(
+                    "Secret in the configuration",
+                    f'"{argument.name}" is a secret, and this one is a text of the configuration, which saved plans and'
+                    " the history hold. Give it from outside, by a variable with sensitive = true.",
+                    block.range,
+                )
+            for reference in references(given.value):
+                variable = self.module.variables.get(reference.name) if reference.root == "var" else None
+                if variable is not None and reference.range == given.value.range and not variable.sensitive:
+                    self.diagnostics.warning(
+                        "Secret that is stored",
+                        f'"{argument.name}" is a secret, and saved plans and the history hold the values of variables'
+                        f" that are not sensitive. Add sensitive = true to var.{variable.name}.",
+                        variable.range,
+                    )
 
     def _call(self, call: ModuleCall) -> None:
         node = self._node("module", call.name, call.range)
@@ -551,3 +586,8 @@ def _declared(module: Module) -> tuple[tuple[str, SourceRange], ...]:
     """Where a called module declares its first variable, for who looks for the right name."""
     first = next(iter(module.variables.values()), None)
     return (("its variables are declared here", first.range),) if first else ()
+
+
+def _is_text(expression: ast.Expression | None) -> bool:
+    """A text that stands in the configuration as it is; an empty one says nothing."""
+    return isinstance(expression, ast.Literal) and isinstance(expression.value, str) and expression.value != ""

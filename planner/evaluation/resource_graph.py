@@ -53,6 +53,7 @@ class ResourceGraph:
     Attributes:
         instances: in dependency order.
         providers: evaluated settings by provider, only for those that blocks configure; may hold secrets, never stored.
+        secrets: texts that are sensitive, in the root's variables and in those settings; never stored.
     """
 
     instances: Mapping[InstanceAddress, ResourceInstance] = field(default_factory=dict)
@@ -62,3 +63,4 @@ class ResourceGraph:
     """The ids that `import` blocks name, by the address that each becomes."""
     variables: Mapping[str, Any] = field(default_factory=dict)
     """Values given from outside and not sensitive, as plain data."""
+    secrets: frozenset[str] = frozenset()

@@ -1,13 +1,17 @@
 """
 Runs a step graph against the providers.
 
-One thread coordinates: it asks the scheduler, folds answers into objects and commits outcomes. Worker threads, at most
-`parallelism` of them, only make calls. A job that a provider works on by itself holds no thread.
+One thread coordinates: it asks the scheduler and folds answers into objects, one after the other, so that each ended
+call is followed by the next one at once. Worker threads, at most `parallelism` of them, make calls, and commit outcomes
+as well: a commit waits for a disk, and whoever waits cannot coordinate. A job that a provider works on by itself holds
+no thread.
 
-When outcomes are committed: at once when no call is under way, and otherwise so seldom that commits take a fifth of the
-coordinator's time. A step starts only once the outcomes that it requires are committed. Intents alone would let a
-killed run find nearly everything again, but not what only an answer says, such as the account of a grant; so no effect
-may stand on an answer that can still be lost. It costs no throughput: other steps take the places meanwhile.
+When outcomes are committed: one commit at a time; at once when no call is under way, and otherwise so seldom that it is
+a fifth of the time, or every 50 ms, or half of the time in a slow store. The worker is one whose call has just ended.
+Where all calls last longer than the next commit can wait, the coordinator makes it, which has nothing else to do then.
+A step starts only once the outcomes that it requires are committed. Intents alone would let a killed run find nearly
+everything again, but not what only an answer says, such as the account of a grant; so no effect may stand on an answer
+that can still be lost. It costs no throughput: other steps take the places meanwhile.
 """
 
 from __future__ import annotations
@@ -50,18 +54,30 @@ from planner.steps.graph import LOCAL_VERBS, Step, StepGraph
 DEADLINE = 1800.0
 """Seconds that one step may take, with all repetitions and all waiting."""
 
+_LONGEST_PAUSE = 0.05
+"""Seconds between two quick commits. A longer pause would save little: by then a commit has outcomes enough."""
+
+
+def _nobody() -> None:
+    """Listens."""
+
 
 class Stop:
     """How a run is asked to end; `request` may be called from a signal handler and from any thread."""
 
     def __init__(self) -> None:
         self.requests = 0
-        self._wake: Callable[[], None] = lambda: None
+        self._wake: Callable[[], None] = _nobody
 
     def request(self) -> None:
         """First time: start nothing new, let running steps end. Second: leave at once; the journal makes that safe."""
         self.requests += 1
         self._wake()
+
+    @property
+    def is_heard(self) -> bool:
+        """A run has begun and listens: before that there is nothing to let end."""
+        return self._wake is not _nobody
 
     def on_request(self, wake: Callable[[], None]) -> None:
         """Have `wake` called with each request from now on, and now if there was one."""
@@ -142,7 +158,9 @@ def execute(
     limits = {provider: limit for provider in involved if (limit := providers.limit(provider)) is not None}
     scheduler = Scheduler(graph, parallelism=parallelism, deadline=deadline, jitter=jitter, provider_limits=limits)
     intents = [Intent(run.id, step.id, str(step.address), step.to_json()) for step in graph.steps]
+    fault_point("before-begin")
     lineage = store.begin(run, intents, origin)
+    fault_point("after-begin")
     observer(ApplyStarted(run.id, len(graph.steps)))
     with _Workers(min(parallelism, len(graph.steps))) as workers:
         execution = _Execution(
@@ -156,23 +174,24 @@ def execute(
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a worker has for the coordinator: a reply, or what was raised instead of one."""
+    """What a worker has for the coordinator: a reply, or what was raised instead of one. No step: it was a commit."""
 
-    step: int
-    reply: Done[Any] | Pending | BaseException
+    step: int | None
+    reply: object
 
 
 class _Workers:
     """Threads that make calls and put the answers into `answers`; a None there says that somebody asks to stop."""
 
     def __init__(self, number: int) -> None:
+        self.number = number
         self.answers: queue.SimpleQueue[_Answer | None] = queue.SimpleQueue()
-        self._calls: queue.SimpleQueue[tuple[int, Callable[[], Done[Any] | Pending]] | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[tuple[int | None, Callable[[], object]] | None] = queue.SimpleQueue()
         # Daemons, so that a call that never ends cannot hold a process that was told to leave.
         self._threads = [threading.Thread(target=self._work, name=f"step-{n}", daemon=True) for n in range(number)]
         self._abandoned = False
 
-    def submit(self, step: int, call: Callable[[], Done[Any] | Pending]) -> None:
+    def submit(self, step: int | None, call: Callable[[], object]) -> None:
         self._calls.put((step, call))
 
     def abandon(self) -> None:
@@ -215,7 +234,9 @@ class _Execution:
         doubtful: steps whose last answer was lost: they are looked up before their call is made again.
         errors: why a step that rests is to be called again.
         outcomes: what is not committed yet; `ended` are the steps among them that are done.
-        commit_at: when the next commit is due even if there is other work.
+        committing: the done steps of the commit under way; None when there is none.
+        commit_at: when the next commit is due although calls are under way.
+        commit_took: seconds of the last one.
     """
 
     run: Run
@@ -238,7 +259,9 @@ class _Execution:
     errors: dict[int, ProviderError] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+    committing: list[int] | None = None
     commit_at: float = 0.0
+    commit_took: float = 0.0
     done: list[Step] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -248,13 +271,14 @@ class _Execution:
         events: list[plays.Event] = []
         while True:
             now = self.clock()
+            # Before the scheduler gives the worker whose call has ended to the next call.
+            due = self.commit_due()
+            if due is not None and due <= now:
+                events.extend(self.commit())
             events = self.carry_out(self.scheduler.handle(now, events), now)
             if events:
                 continue
-            if self.outcomes and (not self.scheduler.running or now >= self.commit_at):
-                events = self.commit()
-                continue
-            if self.scheduler.finished:
+            if self.scheduler.finished and self.committing is None and not self.outcomes:
                 break
             events = self.wait(now)
             if self.stop.requests and not self.is_stopping:
@@ -267,44 +291,85 @@ class _Execution:
         return ExecutionResult(tuple(self.done), tuple(self.failed), tuple(self.skipped), self.objects)
 
     def wait(self, now: float) -> list[plays.Event]:
-        """All answers there are; at least one, or none when the time to wake or to commit has come."""
-        until = [
-            time for time in (self.scheduler.wake_at, self.commit_at if self.outcomes else None) if time is not None
-        ]
-        answers = self.workers.answers
-        events: list[plays.Event] = []
+        """What the next answer makes known; nothing when the time to wake or to commit has come."""
+        until = [time for time in (self.scheduler.wake_at, self.commit_due()) if time is not None]
         try:
-            answer = answers.get(timeout=max(0.0, min(until) - now) if until else None)
-            while True:
-                if answer is not None:
-                    self.calling.discard(answer.step)
-                    events.append(self.take(self.graph.steps[answer.step], answer.reply))
-                answer = answers.get_nowait()
+            answer = self.workers.answers.get(timeout=max(0.0, min(until) - now) if until else None)
         except queue.Empty:
-            return events
+            return []
+        return self.accept(answer)
+
+    def accept(self, answer: _Answer | None) -> list[plays.Event]:
+        if answer is None:
+            return []
+        if answer.step is None:
+            return self.committed(answer.reply)
+        self.calling.discard(answer.step)
+        return [self.take(self.graph.steps[answer.step], answer.reply)]
+
+    # Commits
+
+    @property
+    def has_free_worker(self) -> bool:
+        return len(self.calling) < self.workers.number
+
+    def commit_due(self) -> float | None:
+        """When the next commit is to be made; None when there is nothing to commit, or one is under way."""
+        if not self.outcomes or self.committing is not None:
+            return None
+        if not self.scheduler.running:
+            return 0.0
+        return self.commit_at if self.has_free_worker else self.commit_at + self.commit_took
 
     def commit(self) -> list[plays.Event]:
-        fault_point("before-commit")
-        before = self.clock()
-        self.store.commit(self.outcomes)
-        after = self.clock()
-        fault_point("after-commit")
-        events: list[plays.Event] = [plays.StepDone(step) for step in self.ended]
+        outcomes, self.committing = self.outcomes, self.ended
         self.outcomes, self.ended = [], []
-        self.commit_at = after + 4 * (after - before)
-        return events
+
+        def commit() -> tuple[float, float]:
+            fault_point("before-commit")
+            before = self.clock()
+            self.store.commit(outcomes)
+            after = self.clock()
+            fault_point("after-commit")
+            return before, after
+
+        if not self.has_free_worker:
+            return self.committed(commit())
+        self.workers.submit(None, commit)
+        return []
+
+    def committed(self, reply: object) -> list[plays.Event]:
+        """
+        Raises:
+            StateError: the outcomes could not be committed.
+        """
+        if isinstance(reply, BaseException):
+            raise reply
+        assert isinstance(reply, tuple)
+        before, after = reply
+        self.commit_took = after - before
+        self.commit_at = after + min(4 * self.commit_took, max(self.commit_took, _LONGEST_PAUSE))
+        ended, self.committing = self.committing or [], None
+        return [plays.StepDone(step) for step in ended]
+
+    def end_commit(self) -> None:
+        """Wait for the commit under way."""
+        while self.committing is not None:
+            self.accept(self.workers.answers.get())
 
     def leave(self, events: Sequence[plays.Event]) -> None:
         """Record what is known, and wait for nothing."""
         self.workers.abandon()
         now = self.clock()
         self.carry_out(self.scheduler.handle(now, events), now)
+        self.end_commit()
         for number in sorted(self.began):
             self.fail(
                 self.graph.steps[number], "Left before the answer came", is_unknown=self.may_have_happened(number)
             )
         if self.outcomes:
             self.commit()
+            self.end_commit()
 
     # Instructions
 
@@ -315,13 +380,13 @@ class _Execution:
             step = self.graph.steps[instruction.step]
             match instruction:
                 case plays.Start():
+                    if step.verb not in LOCAL_VERBS:
+                        self.submit(step, self.attempt(step))  # first of all: a worker waits for it
                     if step.id not in self.began:
                         self.began[step.id] = now
                         self.observer(StepStarted(step.id, step.verb.value, step.address, _about(step)))
                     if step.verb in LOCAL_VERBS:
                         events.append(self.take(step, Done(None)))
-                    else:
-                        self.submit(step, self.attempt(step))
                 case plays.Poll(_, job):
                     self.submit(step, self.asking(step, job))
                 case plays.Rest(_, seconds):
@@ -413,6 +478,7 @@ class _Execution:
                 return self.blame(step, TypeError("the answer is no reply"))
 
     def succeed(self, step: Step, folded: RecordedObject | None) -> plays.Event:
+        fault_point(f"{step.verb.value}:before-record")
         before = self.objects.get(step.address)
         if folded is not None:
             self.objects[step.address] = folded
@@ -457,8 +523,7 @@ class _Execution:
         return self.fail(
             step,
             f"Provider {step.provider} failed with {type(error).__name__}",
-            f"{step.verb.value} ended with {type(error).__name__}{where}, which is a bug in provider "
-            f"{step.provider}. It may or may not have had its effect: the next run looks it up.",
+            f"{step.verb.value} ended with {type(error).__name__}{where}, which is a bug in provider {step.provider}.",
             is_unknown=True,
         )
 

@@ -14,12 +14,14 @@ from typing import Any, assert_never
 from planner.addresses import ProviderAddress
 from planner.execution.calls import endpoint, host_spec, pool_spec, provider_of, vm_hosts
 from planner.execution.outcome import attachment, qos
+from planner.planning.figures import figure_attributes
 from planner.sdk.errors import Missing
 from planner.sdk.hypervisor import ActualAttachment, ActualVm, Attachment
 from planner.sdk.provider import Providers
 from planner.sdk.storage import AccessPath, ActualVolume, Done, QosPolicies
 from planner.state.model import RecordedObject
 from planner.steps.graph import Step, Verb
+from planner.units import format_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class Actual:
                 return next((Done(policy) for policy in policies if (policy.name, policy.qos) == wanted), None)
             case Verb.CREATE_VM | Verb.UPDATE_VM | Verb.SET_POWER | Verb.DELETE_VM:
                 return _vm_effect(step, recorded, self._vms_of(step))
+            case Verb.RECORD if "policy" in step.arguments and recorded is not None:
+                volumes = self._volumes_of(step)
+                volume = None if volumes is None else volumes.by_id.get(recorded.attributes["id"])
+                return Done(None) if volume is not None and _has_what_is_recorded(step, volume) else None
             case Verb.RECORD | Verb.FORGET | Verb.JOIN:
                 return None  # the record is all they change, and an unrecorded outcome did not change it
             case _:
@@ -162,6 +168,13 @@ def _volume_effect(step: Step, volume: ActualVolume | None) -> Done[Any] | None:
             return None if _is_granted(step, volume) else Done(None)
         case _:
             return None
+
+
+def _has_what_is_recorded(step: Step, volume: ActualVolume) -> bool:
+    """A volume that gets its figures by a policy is told of them by no call: it is recorded once it has them."""
+    has = {**figure_attributes(volume.qos), "size": format_size(volume.size), "policy": volume.policy}
+    # An array that holds no bandwidth tells of none.
+    return all(step.records.get(name) == value for name, value in has.items() if name != "max_bandwidth" or value)
 
 
 def _is_granted(step: Step, volume: ActualVolume) -> bool:

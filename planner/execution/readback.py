@@ -18,6 +18,7 @@ from planner.diagnostics import Diagnostics
 from planner.events import Observer, StepRefuted, ignore
 from planner.execution.calls import host_spec, pool_spec, provider_of
 from planner.execution.executor import ExecutionResult, Failure
+from planner.execution.faults import fault_point
 from planner.execution.outcome import attachment
 from planner.placement.model import Enforcement
 from planner.planning.current import Current, current
@@ -64,7 +65,9 @@ def read_back(
     told = [step for step in result.done if _tells_array(step) or step.verb in _TELLS_HYPERVISOR]
     if not told:
         return result, Diagnostics()
+    fault_point("readback:before-read")
     actual, diagnostics = _read(told, providers, parallelism)
+    fault_point("readback:after-read")
     enforcement = {c.address: c.assignment.enforcement for c in plan.changes if c.assignment is not None}
     by_object: dict[InstanceAddress, list[Step]] = defaultdict(list)
     for step in told:
@@ -92,7 +95,9 @@ def read_back(
             status, verb = "failed" if error else "done", step.verb.value
             outcomes.append(Outcome(run.id, step.id, address, status, error, objects[address], verb=verb))
     if outcomes:
+        fault_point("readback:before-commit")
         store.commit(outcomes)
+        fault_point("readback:after-commit")
     refuted = {failure.step.id for failure in failures}
     done = tuple(step for step in result.done if step.id not in refuted)
     return replace(result, done=done, failed=(*result.failed, *failures), objects=objects), diagnostics

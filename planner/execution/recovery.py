@@ -16,12 +16,14 @@ from typing import Any, assert_never
 from planner.errors import Unsettled
 from planner.events import StepRecovered
 from planner.execution.calls import poll
+from planner.execution.faults import fault_point
 from planner.execution.lookup import Actual
 from planner.execution.outcome import done, fold
 from planner.sdk.errors import ProviderError, Retryable, Unreachable
 from planner.sdk.provider import Providers
 from planner.sdk.storage import Done
 from planner.state.model import Outcome, Snapshot
+from planner.state.transfer import refuse_moved
 from planner.steps.graph import Step, Verb
 
 
@@ -55,7 +57,9 @@ def recover(
 
     Raises:
         Unsettled: a system cannot be read, or still works on a job. What is in doubt stays so.
+        StateMoved: the state is kept somewhere else by now.
     """
+    refuse_moved(snapshot.in_doubt)
     objects = dict(snapshot.objects)
     actual, until = Actual(providers), clock() + patience
     outcomes: list[Outcome] = []
@@ -69,6 +73,7 @@ def recover(
                 effect = _wait(step, intent.job, providers, until, clock, sleep)
         except ProviderError as error:
             raise _unsettled(step, f"{error}. {error.detail}") from error
+        fault_point("recovery:looked-up")
         if effect is None:
             outcomes.append(
                 Outcome(
@@ -134,6 +139,8 @@ def _participle(step: Step) -> str:
             return "resized"
         case Verb.UPDATE_QOS | Verb.UPDATE_POLICY:
             return "given its new figures"
+        case Verb.RECORD if "policy" in arguments:
+            return "given its new figures by its policy"
         case Verb.GRANT:
             return f"opened to {arguments['host']}"
         case Verb.REVOKE:

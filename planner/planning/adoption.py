@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from planner.addresses import InstanceAddress
+from planner.config.model import Import
 from planner.diagnostics import Diagnostics, SourceRange, did_you_mean
-from planner.evaluation.resource_graph import ResourceInstance
+from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.planning.figures import figure_attributes
 from planner.planning.refresh import Actual, PoolTarget
 from planner.resources.declared import pool_arguments
@@ -19,6 +20,36 @@ from planner.sdk.storage import ActualVolume, PoolSpec
 from planner.state.model import Attributes, RecordedObject, Snapshot
 from planner.units import format_size
 from planner.values.marks import Unknown
+
+
+def find_imports(
+    items: Iterable[Import], desired: ResourceGraph, importer: Importer | None, diagnostics: Diagnostics
+) -> Iterator[tuple[InstanceAddress, str, dict[str, Any] | None]]:
+    """
+    The volumes that `import` blocks take over: address, id, and the form in which one of ours is recorded.
+
+    Args:
+        importer: None where nothing is looked up. Then the id is the one that the block gives, and the form is None.
+    """
+    for item in items:
+        id = desired.imports.get(item.target)
+        if item.target not in desired.instances:
+            diagnostics.error(
+                "Import of something undeclared",
+                f"{item.target} is not declared. Write its block; the plan then shows what would change.",
+                item.range,
+            )
+        elif isinstance(id, str) and importer is None:
+            diagnostics.warning(
+                "Import that was not looked up",
+                f"{item.target} would be imported. How it differs from its block, only its array can tell.",
+                item.range,
+            )
+            yield item.target, id, None
+        elif isinstance(id, str) and importer is not None:
+            found = importer.find(item.target, id, item.range)
+            if found is not None:
+                yield item.target, found["id"], found
 
 
 def can_be_imported(
@@ -108,7 +139,7 @@ class Importer:
                 range,
                 address=str(target),
             )
-        return _recorded(pool, volume)
+        return recorded_volume(pool, volume)
 
 
 def pools_of(
@@ -144,7 +175,8 @@ def read_data(instances: Iterable[ResourceInstance], actual: Actual, diagnostics
     return found
 
 
-def _recorded(pool: str, volume: ActualVolume) -> dict[str, Any]:
+def recorded_volume(pool: str, volume: ActualVolume) -> dict[str, Any]:
+    """A volume as it would be recorded, without access and disks."""
     serial = volume.owner.intent if volume.owner else hashlib.sha256(volume.id.encode()).hexdigest()[:16]
     return {
         "offering": None,

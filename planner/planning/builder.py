@@ -10,7 +10,6 @@ Desired x recorded x actual -> plan.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,54 +22,36 @@ from planner.evaluation.program import StaticPath
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer
 from planner.placement.allocator import place
-from planner.placement.model import Placement
-from planner.planning.adoption import Importer, can_be_imported, read_data
-from planner.planning.comparison import Verdict, compare_recorded, compare_volume
+from planner.placement.model import Demand, Placement
+from planner.planning.adoption import Importer, can_be_imported, find_imports, read_data
+from planner.planning.comparison import Verdict, compare_recorded, compare_volume, refuse_replacement
 from planner.planning.current import Current, current
 from planner.planning.effect import takes_effect
-from planner.planning.figures import are_shared
-from planner.planning.goal import SETTLED, Goal, as_it_is, default_name, demand_of, goal_of, planned_attributes
+from planner.planning.goal import SETTLED, Goal, as_it_is, demand_of, goal_of, planned_attributes
 from planner.planning.moves import Moves, apply_moves
+from planner.planning.needs import needs_as_declared, needs_as_planned
 from planner.planning.offline import as_recorded, leave_open, outputs_as_recorded
-from planner.planning.placing import candidates, check_pools, held_by_pool, report
-from planner.planning.plan import Action, Change, OutputChange, Plan, Reservation
-from planner.planning.recording import outputs_as_found, recordings
-from planner.planning.refresh import PARALLELISM, Actual, HostTarget, PoolTarget, refresh
+from planner.planning.outputs import outputs_as_found, outputs_as_planned, outputs_destroyed, without_left_out
+from planner.planning.placing import candidates, check_pools, held_by_pool, is_without_pool, report
+from planner.planning.plan import Action, Change, Changes, OutputChange, Plan, Reservation
+from planner.planning.policies import Policies
+from planner.planning.reading import to_read
+from planner.planning.recording import left_out, recordings
+from planner.planning.refresh import PARALLELISM, Actual, refresh
 from planner.planning.removal import Removals, in_order
+from planner.planning.renames import find_renames, refuse_renames
 from planner.planning.reservation import reservations
+from planner.planning.selection import Selection, check_replacements, select, unit_of
 from planner.planning.vms import check_offering, compare_vm, refuse_unknown, root_disk_of, with_name
 from planner.resources.catalog import shown
-from planner.resources.declared import host_arguments, pool_arguments
-from planner.resources.vm import VM, VOLUME_TYPES, root_disk_address
+from planner.resources.vm import VM, VOLUME_TYPES
 from planner.resources.volume import VOLUME
-from planner.sdk.hypervisor import HostSpec
 from planner.sdk.provider import Providers
-from planner.sdk.storage import PoolSpec
-from planner.state.model import Attributes, OutputValue, Snapshot
+from planner.state.model import Attributes, Snapshot
 from planner.steps.graph import StepGraph
 from planner.values.marks import UNKNOWN, Unknown
 
-BuildSteps = Callable[["Changes"], tuple[StepGraph, Mapping[InstanceAddress, tuple[int, ...]]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """
-    What the step builder is given.
-
-    Attributes:
-        changes: in dependency order.
-        known: attributes of pools and hosts by address, desired before recorded.
-        providers: the provider of each of them.
-        dependencies: what each instance needs, desired or, for what goes, recorded.
-        protected: instances that `prevent_destroy` holds from now on.
-    """
-
-    changes: tuple[Change, ...]
-    known: Mapping[str, Attributes]
-    providers: Mapping[str, ProviderAddress]
-    dependencies: Mapping[InstanceAddress, tuple[InstanceAddress, ...]]
-    protected: frozenset[InstanceAddress] = frozenset()
+BuildSteps = Callable[[Changes], tuple[StepGraph, Mapping[InstanceAddress, tuple[int, ...]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +62,9 @@ class PlanRequest:
         read: refresh from the providers; otherwise what is recorded is taken for what is.
         refresh_only: plan to record what is there, whatever the configuration asks for; goes with `read` and without
             `destroy`.
+        targets, excludes: plan only for these, or for all but these; see `planner.planning.selection`. One of both is
+            empty.
+        replaces: objects that are to be made anew.
         importing: plan only to record, under the address, the volume that the array has under the id; goes without all
             the others.
         offline: plan by what is recorded and declared, and open no provider; goes without `refresh_only` and
@@ -91,9 +75,16 @@ class PlanRequest:
     destroy: bool = False
     read: bool = True
     refresh_only: bool = False
+    targets: tuple[InstanceAddress, ...] = ()
+    excludes: tuple[InstanceAddress, ...] = ()
+    replaces: frozenset[InstanceAddress] = frozenset()
     importing: tuple[InstanceAddress, str] | None = None
     offline: bool = False
     parallelism: int = PARALLELISM
+
+    @property
+    def is_partial(self) -> bool:
+        return bool(self.targets or self.excludes)
 
     @property
     def operation(self) -> str:
@@ -146,67 +137,118 @@ class _Planning:
     data: dict[str, Attributes] = field(default_factory=dict)
     root_disks: dict[InstanceAddress, ResourceInstance] = field(default_factory=dict)
     remade_vms: set[tuple[str, str]] = field(default_factory=set)
-    policies: dict[tuple[ProviderAddress | None, str], str] = field(default_factory=dict)
+    policies: Policies = field(init=False)
+    selection: Selection = field(default_factory=Selection)
     reservations: tuple[Reservation, ...] = ()
 
     def build(self, open_providers: Callable[[ResourceGraph], Providers]) -> tuple[Plan | None, Diagnostics]:
         self.diagnostics.extend(self.evaluator.diagnostics)
         only, offline = self.request.only_records, self.request.offline
-        first = self.evaluator.evaluate(
-            self._as_recorded, without_copies=only, without_conditions=only, without_secrets=offline
-        )
+        # Which conditions count is known when it is known what the plan is about.
+        holds = self._holds_none if only or self.request.is_partial else self._is_in_plan
+        first = self.evaluator.evaluate(self._as_recorded, without_copies=only, holds=holds, without_secrets=offline)
         if first.diagnostics.has_errors or self.diagnostics.has_errors:
             self.diagnostics.extend(first.diagnostics)
             return None, self.diagnostics
         self.moves = apply_moves(self.snapshot, self.evaluator.program.modules, first.paths, self.diagnostics)
         if self.request.refresh_only:
+            self._select(first.graph)
             return self._record_what_is_there(first.graph, open_providers(first.graph)), self.diagnostics
         self.snapshot, self.paths = self.moves.snapshot, first.paths
         if self.request.importing is not None:
             return self._take_over(*self.request.importing, first.graph, open_providers), self.diagnostics
         desired = first.graph
+        self._select(desired)
         self._learn(desired.instances)
         if offline:
             self.actual = as_recorded(self.known, self.snapshot.objects)
-        else:
+        elif not self.diagnostics.has_errors:
             self._refresh(desired, open_providers(desired))
         if self.diagnostics.has_errors:
             return None, self.diagnostics
-        for object in self.snapshot.objects.values():
-            self.currents[object.address] = current(object, self.actual)
+        self._see()
         if self.moves.changed or any(instance.is_data for instance in desired.instances.values()):
             # Only now is known what data sources say and what moved objects are.
-            sources = [instance for instance in desired.instances.values() if instance.is_data and not offline]
-            self.data = read_data(sources, self.actual, self.diagnostics)
-            first = self.evaluator.evaluate(self._as_recorded, without_secrets=offline)
+            if not offline:
+                self._read_data(desired)
+            first = self.evaluator.evaluate(self._as_recorded, holds=holds, without_secrets=offline)
             if first.diagnostics.has_errors:
                 self.diagnostics.extend(first.diagnostics)
             desired = first.graph
             self._learn(desired.instances)
-        self._find_imports(desired)
+        if not self.request.destroy:
+            self._adopt(desired)
+        check_replacements(
+            self.request.replaces, desired.instances, self.snapshot.objects, self.selection, self.diagnostics
+        )
         if self.diagnostics.has_errors:
             return None, self.diagnostics
+        self.policies = Policies(self.snapshot, self.pool_providers, self.selection.leaves)
         if self.request.destroy:
-            outputs: Mapping[str, OutputChange] = {
-                name: OutputChange(value, None) for name, value in self.snapshot.outputs.items()
-            }
+            program = self.evaluator.program
+            outputs: Mapping[str, OutputChange] = outputs_destroyed(self.snapshot, self.selection, program)
             variables = desired.variables
             instances: Mapping[InstanceAddress, ResourceInstance] = {}
         else:
             self._place(desired)
             if self.diagnostics.has_errors:
                 return None, self.diagnostics
-            second = self.evaluator.evaluate(self._plan_instance, first, without_secrets=offline)
+            before = None if self.request.is_partial else first
+            second = self.evaluator.evaluate(
+                self._plan_instance, before, holds=self._is_in_plan, without_secrets=offline
+            )
             self.diagnostics.extend(second.diagnostics)
             instances, variables = self._with_root_disks(second.graph.instances), second.graph.variables
-            outputs = self._outputs(second.graph)
+            outputs = self._told(outputs_as_planned(self.snapshot.outputs, second.graph))
         if self.diagnostics.has_errors:
             return None, self.diagnostics
-        removals = Removals(self.snapshot, self.currents, self.evaluator.program, self.paths, self.request.destroy)
-        self.changes.update((change.address, change) for change in removals.plan(instances.keys(), self.diagnostics))
+        self.changes.update(
+            (change.address, change) for change in self._removals().plan(instances.keys(), self.diagnostics)
+        )
         if self.diagnostics.has_errors:
             return None, self.diagnostics
         return self._finish(instances, outputs, variables), self.diagnostics
+
+    # -- what the plan is about --
+
+    def _select(self, desired: ResourceGraph) -> None:
+        """Find what the plan is about."""
+        request, moves = self.request, self.moves
+        if not request.is_partial:
+            return
+        stays = {
+            address: needs_as_declared(instance)
+            for address, instance in desired.instances.items()
+            if instance.is_data or request.operation == "apply"
+        }
+        if request.refresh_only:
+            # Nothing moves and nothing goes, whatever is declared.
+            moves = Moves(self.snapshot, {}, frozenset())
+            stays |= {unit_of(address): () for address in self.snapshot.objects}
+        program = self.evaluator.program
+        self.selection = select(request.targets, request.excludes, stays, moves, program, self.diagnostics)
+
+    def _is_in_plan(self, address: InstanceAddress) -> bool:
+        return not self.selection.leaves(address)
+
+    def _holds_none(self, address: InstanceAddress) -> bool:
+        return False
+
+    def _in_plan(self, desired: ResourceGraph) -> list[ResourceInstance]:
+        return [instance for address, instance in desired.instances.items() if self._is_in_plan(address)]
+
+    def _pools(self, desired: ResourceGraph) -> dict[str, ResourceInstance]:
+        """
+        The pools that volumes may go to: those that the plan is about; and where a target is on none yet, all that are
+        declared.
+        """
+        recorded = self.snapshot.objects
+        takes_all = bool(self.request.targets) and any(is_without_pool(i, recorded) for i in self._in_plan(desired))
+        return {
+            str(address): instance
+            for address, instance in desired.instances.items()
+            if address.type == "pool" and (takes_all or self._is_in_plan(address))
+        }
 
     # -- what is known of each instance --
 
@@ -241,68 +283,47 @@ class _Planning:
     # -- reading --
 
     def _refresh(self, desired: ResourceGraph, providers: Providers) -> None:
-        """
-        Read every pool and host that volumes are on, and those that volumes may go to.
-
-        A pool whose arguments changed is read as it is desired now.
-        """
-        on_pools: set[str] = set()
-        on_hosts: set[str] = set()
-        with_vms: set[str] = set()
-        for object in self.snapshot.objects.values():
-            if object.address.type in VOLUME_TYPES:
-                on_pools.add(object.attributes["pool"])
-                on_hosts.update(disk["host"] for disk in object.attributes["attachments"])
-            elif object.address.type == VM.name:
-                with_vms.add(object.attributes["host"])
-        ranges = {str(i.address): i.resource.range for i in desired.instances.values()}
-        has_volumes = any(address.type in (VOLUME.name, VM.name) for address in desired.instances)
-        read_from = {i.attributes["pool"] for i in desired.instances.values() if i.is_data}
-        places = self.request.operation == "apply"
-        importing = self.request.importing is not None or (places and bool(self.evaluator.module.imports))
-        involved = ("pool", "host") if places and (has_volumes or read_from) else ("pool",) if importing else ()
-        wanted = {str(address) for address in desired.instances if address.type in involved}
-        pools, hosts = [], []
-        for id in sorted((on_pools | on_hosts | with_vms | wanted) & self.known.keys()):
-            attributes, provider = self.known[id], self.pool_providers[id]
-            if parse_instance(id).type == "pool":
-                spec = PoolSpec(id, pool_arguments(attributes))
-                lists = (self.request.read and id in on_pools) or id in read_from or importing
-                pools.append(PoolTarget(provider, spec, lists, ranges.get(id)))
-            else:
-                host = HostSpec(
-                    id, id, attributes.get("address"), attributes.get("initiator"), host_arguments(attributes)
-                )
-                lists, lists_vms = (self.request.read and id in those for those in (on_hosts, with_vms))
-                hosts.append(HostTarget(provider, host, lists, lists_vms, ranges.get(id), inspect=id in wanted))
+        """Read every pool and host that the plan's volumes are on, and those that they may go to."""
+        chosen = self._in_plan(desired)
+        is_apply = self.request.operation == "apply"
+        asked = is_apply and any(self._is_in_plan(item.target) for item in self.evaluator.module.imports)
+        importing = asked or self.request.importing is not None
+        places: set[str] = set()
+        if is_apply and any(i.is_data or i.address.type in (VOLUME.name, VM.name) for i in chosen):
+            places = {*self._pools(desired), *(str(i.address) for i in chosen if i.address.type == "host")}
+        elif importing:
+            places = set(self._pools(desired))
+        pools, hosts = to_read(
+            [object for object in self.snapshot.objects.values() if self._is_in_plan(object.address)],
+            chosen,
+            self.known,
+            self.pool_providers,
+            places,
+            lists=self.request.read,
+            importing=importing,
+        )
         self.actual, mistakes = refresh(pools, hosts, providers, self.observer, self.request.parallelism)
         self.diagnostics.extend(mistakes)
 
-    def _find_imports(self, desired: ResourceGraph) -> None:
+    def _see(self) -> None:
+        """What everything is now; what is left out is taken as recorded, though its pool may have been listed."""
+        for object in self.snapshot.objects.values():
+            is_read = self._is_in_plan(object.address)
+            self.currents[object.address] = current(object, self.actual) if is_read else Current(object.attributes)
+
+    def _read_data(self, desired: ResourceGraph) -> None:
+        sources = [instance for instance in self._in_plan(desired) if instance.is_data]
+        self.data = read_data(sources, self.actual, self.diagnostics)
+
+    def _adopt(self, desired: ResourceGraph) -> None:
         """What `import` blocks take over becomes what the volumes are now."""
-        importer = Importer(self.snapshot, self.actual, self.diagnostics)
-        for item in self.evaluator.module.imports:
-            id = desired.imports.get(item.target)
-            if item.target in self.snapshot.objects or self.request.destroy:
-                continue
-            if item.target not in desired.instances:
-                self.diagnostics.error(
-                    "Import of something undeclared",
-                    f"{item.target} is not declared. Write its block; the plan then shows what would change.",
-                    item.range,
-                )
-            elif isinstance(id, str) and self.request.offline:
-                self.imports[item.target] = id
-                self.diagnostics.warning(
-                    "Import that was not looked up",
-                    f"{item.target} would be imported. How it differs from its block, only its array can tell.",
-                    item.range,
-                )
-            elif isinstance(id, str):
-                found = importer.find(item.target, id, item.range)
-                if found is not None:
-                    self.currents[item.target] = Current(found)
-                    self.imports[item.target] = found["id"]
+        new = [item for item in self.evaluator.module.imports if item.target not in self.snapshot.objects]
+        asked = [item for item in new if self._is_in_plan(item.target)]
+        importer = None if self.request.offline else Importer(self.snapshot, self.actual, self.diagnostics)
+        for address, id, found in find_imports(asked, desired, importer, self.diagnostics):
+            self.imports[address] = id
+            if found is not None:
+                self.currents[address] = Current(found)
 
     def _take_over(
         self,
@@ -319,7 +340,7 @@ class _Planning:
         recorded = self.snapshot.objects.get(address)
         if not can_be_imported(address, desired.instances.keys(), recorded, self.diagnostics):
             return None
-        goal = self._goal(desired.instances[address])
+        goal = self._goal(desired.instances[address], self.diagnostics)
         if goal is None:
             return None
         self._refresh(desired, open_providers(desired))
@@ -347,7 +368,8 @@ class _Planning:
         """
         self._learn({})
         for id, provider in self.pool_providers.items():
-            if provider.alias is not None and provider not in desired.providers:
+            is_needed = provider.alias is not None and self._is_in_plan(parse_instance(id))
+            if is_needed and provider not in desired.providers:
                 self.diagnostics.error(
                     "Provider is not configured",
                     f"{id} is recorded with provider {provider}, which has no block in this configuration, so it cannot"
@@ -358,19 +380,22 @@ class _Planning:
             self._refresh(desired, providers)
         if self.diagnostics.has_errors:
             return None
-        objects = self.snapshot.objects
-        self.currents = {object.address: current(object, self.actual) for object in objects.values()}
-        sources = [instance for instance in desired.instances.values() if instance.is_data]
-        self.data = read_data(sources, self.actual, self.diagnostics)
-        found = self.evaluator.evaluate(self._as_found, without_copies=True, without_conditions=True)
+        self._see()
+        self._read_data(desired)
+        found = self.evaluator.evaluate(self._as_found, without_copies=True, holds=self._holds_none)
         self.diagnostics.extend(found.diagnostics)
         if self.diagnostics.has_errors:
             return None
-        self.changes = {change.address: change for change in recordings(self.snapshot, self.currents)}
+        self.changes = {
+            change.address: change
+            for change in recordings(self.snapshot, self.currents)
+            if self._is_in_plan(change.address)
+        }
+        objects = self.snapshot.objects
         return self._assemble(
             {object.address: object.dependencies for object in objects.values()},
             frozenset(object.address for object in objects.values() if object.protected),
-            outputs_as_found(self.snapshot.outputs, found.graph),
+            self._told(outputs_as_found(self.snapshot.outputs, found.graph)),
             desired.variables,
         )
 
@@ -386,32 +411,65 @@ class _Planning:
     # -- placing --
 
     def _place(self, desired: ResourceGraph) -> None:
-        for instance in desired.instances.values():
+        """Give every volume of the plan its pool. Pools that are chosen are part of it then, with what they require."""
+        while True:
+            mistakes = Diagnostics()
+            self._place_selected(desired, mistakes)
+            assigned = self.placement.assignments.values()
+            chosen = (parse_instance(assignment.pool) for assignment in assigned if not assignment.among)
+            before, self.selection = self.selection, self.selection.with_also(chosen)
+            if mistakes.has_errors or self.selection.left == before.left:
+                self.diagnostics.extend(mistakes)
+                return
+
+    def _place_selected(self, desired: ResourceGraph, diagnostics: Diagnostics) -> None:
+        self.goals.clear()
+        for instance in self._in_plan(desired):
             if instance.address.type == VM.name:
                 instance = root_disk_of(self._vm(instance))
             if instance.address.type in VOLUME_TYPES:
-                goal = self._goal(instance)
+                goal = self._goal(instance, diagnostics)
                 if goal is not None:
                     self.goals[instance.address] = goal
-        declared = {str(a): instance for a, instance in desired.instances.items() if a.type == "pool"}
-        check_pools(declared, self.actual, self.diagnostics)
-        if self.diagnostics.has_errors:
+        vanishing = self._removals().vanished({*desired.instances, *self.goals})
+        appearing = [goal for address, goal in self.goals.items() if address not in self.currents]
+        refuse_renames(find_renames(vanishing, appearing), desired.instances.keys(), diagnostics)
+        pools = self._pools(desired)
+        check_pools(pools, self.actual, diagnostics)
+        if diagnostics.has_errors:
             return
-        pools = {id: self.known[id] for id in declared}
-        demands = [demand_of(goal, self.actual, self._now(goal.instance.address)) for goal in self.goals.values()]
+        demands = [self._demand(goal) for goal in self.goals.values()]
         ours = held_by_pool(
             found.attributes
             for address, found in self.currents.items()
             if address.type in VOLUME_TYPES and found.attributes is not None
         )
-        offered = list(candidates(pools, self.actual, ours))
+        offered = list(candidates({id: self.known[id] for id in pools}, self.actual, ours))
         weigher = self.evaluator.module.settings.placement
         self.placement = place(demands, offered, weigher)
-        report(demands, self.placement, self.diagnostics)
+        report(demands, self.placement, diagnostics)
         if self.request.offline:
             self.placement = leave_open(self.placement, weigher)
         elif not self.placement.unplaced:
             self.reservations = reservations(demands, self.placement, offered, self.pool_providers)
+
+    def _removals(self) -> Removals:
+        return Removals(
+            self.snapshot,
+            self.currents,
+            self.evaluator.program,
+            self.paths,
+            self.request.destroy,
+            self.selection.leaves,
+        )
+
+    def _demand(self, goal: Goal) -> Demand:
+        address = goal.instance.address
+        demand = demand_of(goal, self.actual, self._now(address))
+        if address in self.request.replaces and goal.instance.resource.lifecycle.create_before_destroy:
+            # The old one gives nothing back before the new one is made.
+            return replace(demand, holds=(0, 0))
+        return demand
 
     # -- comparing --
 
@@ -424,8 +482,8 @@ class _Planning:
         now, ignored = self._now(instance.address), instance.resource.lifecycle.ignore_changes
         return instance if now is None or ignored == () else as_it_is(instance, now, ignored)
 
-    def _goal(self, instance: ResourceInstance) -> Goal | None:
-        return goal_of(self._settled(instance), self.known, self.diagnostics)
+    def _goal(self, instance: ResourceInstance, diagnostics: Diagnostics) -> Goal | None:
+        return goal_of(self._settled(instance), self.known, diagnostics)
 
     def _vm(self, instance: ResourceInstance) -> ResourceInstance:
         return self._settled(with_name(instance, self._now(instance.address)))
@@ -435,6 +493,8 @@ class _Planning:
         address = instance.address
         if instance.is_data:
             return self.data.get(str(address), instance.attributes)
+        if self.selection.leaves(address):
+            return self._as_recorded(instance)
         if address.type == VM.name:
             return self._plan_vm(self._vm(instance))
         if address.type == VOLUME.name:
@@ -469,7 +529,14 @@ class _Planning:
             return vm.attributes
         remade = disk_change.action is Action.REPLACE
         found = self.currents.get(vm.address, Current(None))
-        verdict = compare_vm(vm, offering, found, self.changes, disk_is_remade=remade)
+        verdict = compare_vm(
+            vm,
+            offering,
+            found,
+            self.changes,
+            disk_is_remade=remade,
+            is_requested=vm.address in self.request.replaces,
+        )
         if found.attributes is not None and verdict.action is Action.REPLACE:
             self.remade_vms.add((found.attributes["host"], found.attributes["name"]))
             disk_change = self._volume_change(disk) or disk_change
@@ -481,7 +548,7 @@ class _Planning:
 
     def _volume_change(self, instance: ResourceInstance) -> Change | None:
         # References to other volumes may have become known since the first evaluation.
-        goal = self._goal(instance)
+        goal = self._goal(instance, self.diagnostics)
         if goal is None:
             return None
         assignment = self.placement.assignments[instance.address]
@@ -489,29 +556,17 @@ class _Planning:
         if self.request.offline and instance.address in self.imports:
             there = planned_attributes(goal, assignment, None, None) | {"pool": UNKNOWN}
             return replace(self._change(instance, Verdict(Action.NO_OP, there)), before=there, recorded_anew=True)
-        policy = self._policy(goal, assignment.pool)
-        verdict = compare_volume(goal, assignment, found, self.changes, self.remade_vms, policy, self.diagnostics)
+        verdict = compare_volume(
+            goal,
+            assignment,
+            found,
+            self.changes,
+            self.remade_vms,
+            self.policies.of(goal, assignment.pool, self.actual, self._now(instance.address)),
+            self.diagnostics,
+            is_requested=instance.address in self.request.replaces,
+        )
         return replace(self._change(instance, verdict), assignment=assignment)
-
-    def _policy(self, goal: Goal, pool: str) -> str | None:
-        """
-        The array's policy for volumes of the offering; None where it has no policies, or the figures are its own.
-
-        One that volumes are under goes on; otherwise it has a name that no earlier one had.
-        """
-        if self.request.offline:
-            now = self._now(goal.instance.address)
-            return now.get("policy") if now is not None and are_shared(goal.instance, goal.offering) else None
-        if "qos_policy" not in self.actual.pools[pool].array.supports or not are_shared(goal.instance, goal.offering):
-            return None
-        if not self.policies:
-            for object in self.snapshot.objects.values():
-                if object.address.type in VOLUME_TYPES and (policy := object.attributes.get("policy")):
-                    where = self.pool_providers.get(object.attributes["pool"])
-                    self.policies.setdefault((where, object.attributes["offering"]), policy)
-        offering = goal.instance.attributes["offering"]
-        name = f"{default_name(parse_instance(offering))[:51]}-{secrets.token_hex(4)}"
-        return self.policies.setdefault((self.pool_providers[pool], offering), name)
 
     def _change(self, instance: ResourceInstance, verdict: Verdict) -> Change:
         address = instance.address
@@ -520,7 +575,7 @@ class _Planning:
         in_place = verdict.action is Action.UPDATE and address.type in VOLUME_TYPES
         held = instance.resource.lifecycle.prevent_destroy or (object is not None and object.protected)
         if verdict.action is Action.REPLACE and held:
-            self._refuse_replacement(instance, verdict)
+            refuse_replacement(instance, verdict, self.diagnostics)
         return Change(
             address=address,
             action=verdict.action,
@@ -541,30 +596,14 @@ class _Planning:
             takes_effect=takes_effect(found, verdict.after) if in_place else (),
         )
 
-    def _refuse_replacement(self, instance: ResourceInstance, verdict: Verdict) -> None:
-        why = (
-            f"{', '.join(verdict.paths)} cannot be changed in place"
-            if verdict.paths
-            else "replace_triggered_by says so"
-        )
-        self.diagnostics.error(
-            "Protected from destruction",
-            f"{instance.address} would be replaced, since {why}, and prevent_destroy holds it. To lift the protection,"
-            " apply the block with prevent_destroy = false first.",
-            instance.resource.range,
-            address=str(instance.address),
-        )
-
     def _with_root_disks(
         self, instances: Mapping[InstanceAddress, ResourceInstance]
     ) -> dict[InstanceAddress, ResourceInstance]:
         disks = {disk.address: disk for disk in self.root_disks.values()}
         return {**instances, **disks}
 
-    def _outputs(self, graph: ResourceGraph) -> dict[str, OutputChange]:
-        before = self.snapshot.outputs
-        after = {name: OutputValue(value.value, value.sensitive) for name, value in graph.outputs.items()}
-        return {name: OutputChange(before.get(name), after.get(name)) for name in sorted({*before, *after})}
+    def _told(self, outputs: Mapping[str, OutputChange]) -> Mapping[str, OutputChange]:
+        return without_left_out(outputs, self.selection, self.evaluator.program)
 
     # -- the plan --
 
@@ -577,7 +616,7 @@ class _Planning:
         dependencies = {
             address: self.snapshot.objects[address].dependencies
             if change.after is None
-            else _dependencies(instances[address], change.after)
+            else needs_as_planned(instances[address], change.after)
             for address, change in self.changes.items()
         }
         protected = frozenset(a for a, i in instances.items() if i.resource.lifecycle.prevent_destroy and not i.is_data)
@@ -593,6 +632,14 @@ class _Planning:
         variables: Mapping[str, Any],
     ) -> Plan:
         """All changes, in order and with their steps."""
+        if self.request.is_partial:
+            self.diagnostics.warning(
+                "The plan is partial",
+                "What it leaves out was neither read nor compared, and outputs that depend on that keep their values."
+                " Plan without -target and -exclude to see what else is to be done.",
+            )
+        previous = {} if self.request.refresh_only else self.moves.previous
+        self.changes.update((change.address, change) for change in left_out(self.snapshot, self.selection, previous))
         ordered = in_order(self.changes, dependencies)
         given = Changes(tuple(ordered), self.known, self.pool_providers, dependencies, protected)
         graph, made = (StepGraph(), {}) if self.request.offline else self.build_steps(given)
@@ -611,24 +658,8 @@ class _Planning:
             variables=variables,
             warnings=tuple(self.diagnostics),
             reservations=self.reservations,
+            targets=tuple(map(str, self.request.targets)),
+            excludes=tuple(map(str, self.request.excludes)),
+            workspace=self.evaluator.workspace,
             offline=self.request.offline,
         )
-
-
-def _dependencies(instance: ResourceInstance, after: Attributes) -> tuple[InstanceAddress, ...]:
-    """
-    What must outlive an instance: what it refers to, and for a volume its pool and hosts, whoever chose them, and for a
-    vm its root disk.
-
-    Where the very copy is known, it stands for the reference to all of them.
-    """
-    if not instance.type.provisioned:
-        return instance.dependencies
-    named = {parse_instance(after["offering"])}
-    if instance.address.type == VM.name:
-        # Its root disk outlives it: it is taken from a vm that is gone, and not from under a running one.
-        named |= {parse_instance(after["host"]), root_disk_address(instance.address)}
-    else:
-        named |= {parse_instance(id) for id in (after["pool"], *after["access"]) if not isinstance(id, Unknown)}
-    exact = {address.resource for address in named}
-    return tuple(sorted({*named, *(need for need in instance.dependencies if need.resource not in exact)}))

@@ -52,9 +52,12 @@ def compare_volume(
     remade_vms: Container[tuple[str, str]],
     policy: str | None,
     diagnostics: Diagnostics,
+    *,
+    is_requested: bool,
 ) -> Verdict:
     """
     Args:
+        is_requested: -replace asks for another one.
         policy: the array's policy that its figures come from.
         changes: of the instances that this one may refer to, for `replace_triggered_by`.
         remade_vms: (host, name) of VMs that are made anew, and so do not have their disks any more.
@@ -67,11 +70,11 @@ def compare_volume(
     if "source" in anew:
         wanted["source"] = anew["source"]
     paths = tuple(name for name, value in wanted.items() if now[name] != value)
-    triggered = is_triggered(goal.instance, changes)
-    if paths or triggered:
+    reason = why_replaced(goal.instance, paths, changes, is_requested=is_requested)
+    if reason:
         if goal.instance.resource.lifecycle.create_before_destroy and anew["name"] == now["name"]:
             anew["name"] = _another_name(goal, now, diagnostics)
-        return Verdict(Action.REPLACE, anew, paths, "replace_because_cannot_update" if paths else "replace_by_triggers")
+        return Verdict(Action.REPLACE, anew, paths, reason)
     had = parse_size(now["size"])
     if goal.size < had:
         given = goal.instance.resource.body.argument("size")
@@ -90,6 +93,22 @@ def compare_volume(
     return Verdict(Action.NO_OP if _same_volume(now, after) else Action.UPDATE, after)
 
 
+def refuse_replacement(instance: ResourceInstance, verdict: Verdict, diagnostics: Diagnostics) -> None:
+    """An error for what `prevent_destroy` holds."""
+    why = {
+        "replace_by_request": "-replace asks for it",
+        "replace_by_triggers": "replace_triggered_by says so",
+        "replace_with_root_disk": "its root disk would be",
+    }.get(verdict.reason, f"{', '.join(verdict.paths)} cannot be changed in place")
+    diagnostics.error(
+        "Protected from destruction",
+        f"{instance.address} would be replaced, since {why}, and prevent_destroy holds it. To lift the protection,"
+        " apply the block with prevent_destroy = false first.",
+        instance.resource.range,
+        address=str(instance.address),
+    )
+
+
 def _another_name(goal: Goal, now: Attributes, diagnostics: Diagnostics) -> str:
     """For a volume that is made while the one that it replaces is still there."""
     if goal.name is not None:
@@ -103,7 +122,28 @@ def _another_name(goal: Goal, now: Attributes, diagnostics: Diagnostics) -> str:
     return f"{default_name(goal.instance.address)[:51]}-{hashlib.sha256(now['id'].encode()).hexdigest()[:8]}"
 
 
-def is_triggered(instance: ResourceInstance, changes: Mapping[InstanceAddress, Change]) -> bool:
+def why_replaced(
+    instance: ResourceInstance,
+    paths: tuple[str, ...],
+    changes: Mapping[InstanceAddress, Change],
+    *,
+    is_requested: bool,
+) -> str:
+    """
+    The reason of a replacement, as in `Change.reason`; empty for none.
+
+    Args:
+        paths: what cannot be changed in place.
+        changes: of the instances that this one may refer to.
+    """
+    if paths:
+        return "replace_because_cannot_update"
+    if is_requested:
+        return "replace_by_request"
+    return "replace_by_triggers" if _is_triggered(instance, changes) else ""
+
+
+def _is_triggered(instance: ResourceInstance, changes: Mapping[InstanceAddress, Change]) -> bool:
     """Something in `replace_triggered_by` changes: an object, or the attribute of it that is named."""
     triggers = [
         reference for trigger in instance.resource.lifecycle.replace_triggered_by for reference in references(trigger)

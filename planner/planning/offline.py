@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from planner.addresses import InstanceAddress, parse_instance
 from planner.placement.model import Assignment, Placement
+from planner.planning.outputs import has_unknown
 from planner.planning.placing import held_by_pool
 from planner.planning.plan import OutputChange
-from planner.planning.recording import has_unknown
 from planner.planning.refresh import Actual, PoolReading
 from planner.resources.vm import VOLUME_TYPES
 from planner.sdk.storage import ArrayInfo, PoolStatus

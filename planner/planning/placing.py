@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 
+from planner.addresses import InstanceAddress
 from planner.diagnostics import Diagnostics
 from planner.evaluation.resource_graph import ResourceInstance
 from planner.placement.model import Candidate, Demand, Placement
@@ -12,6 +13,8 @@ from planner.planning.current import held
 from planner.planning.refresh import Actual
 from planner.planning.refusal import refuse
 from planner.resources.declared import pool_arguments
+from planner.resources.vm import ROOT_DISK, VM, root_disk_address
+from planner.resources.volume import VOLUME
 from planner.sdk.storage import PoolSpec
 from planner.state.model import Attributes
 from planner.units import parse_size
@@ -55,6 +58,14 @@ def candidates(
             ours=(ours or {}).get(id, (0, 0)),
             asked=reading.asked,
         )
+
+
+def is_without_pool(instance: ResourceInstance, recorded: Container[InstanceAddress]) -> bool:
+    """Whether it is a volume, or a vm with a root disk, for which a pool is to be chosen."""
+    address, attributes = instance.address, instance.attributes
+    if address.type == VM.name:
+        return root_disk_address(address) not in recorded and not (attributes[ROOT_DISK.name] or {}).get("pool")
+    return address.type == VOLUME.name and address not in recorded and not isinstance(attributes["pool"], str)
 
 
 def held_by_pool(volumes: Iterable[Attributes]) -> dict[str, tuple[int, int]]:

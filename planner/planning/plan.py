@@ -14,6 +14,7 @@ from planner.diagnostics import Diagnostic
 from planner.placement.model import Assignment
 from planner.sdk.storage import PoolSpec
 from planner.state.model import Attributes, OutputValue
+from planner.state.store import DEFAULT_WORKSPACE
 from planner.steps.graph import StepGraph
 
 
@@ -24,6 +25,10 @@ class Action(Enum):
     DELETE = "delete"
     FORGET = "forget"
     NO_OP = "no-op"
+
+
+LEFT_OUT = "left_out"
+"""The reason of a no-op: the object is recorded, and the plan is not about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,26 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """
+    What the step builder is given.
+
+    Attributes:
+        changes: in dependency order.
+        known: attributes of pools and hosts by address, desired before recorded.
+        providers: the provider of each of them.
+        dependencies: what each instance needs, desired or, for what goes, recorded.
+        protected: instances that `prevent_destroy` holds from now on.
+    """
+
+    changes: tuple[Change, ...]
+    known: Mapping[str, Attributes]
+    providers: Mapping[str, ProviderAddress]
+    dependencies: Mapping[InstanceAddress, tuple[InstanceAddress, ...]]
+    protected: frozenset[InstanceAddress] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class OutputChange:
     """A root output before and after; `after` may be Unknown; None stands for "there is none" on either side."""
 
@@ -132,8 +157,11 @@ class Plan:
         created: ISO 8601 in UTC.
         variables: values given from outside, plain data; sensitive ones are left out and read again at apply.
         changes: sorted by address; no-ops too.
+        outputs: those of a partial plan are only those that depend on nothing that is left out.
         reservations: for each pool that gets more than it has.
         offline: no system was asked. It has no steps and no reservations, and is neither saved nor applied.
+        targets, excludes: addresses as given; where there are any, the plan is about a part only.
+        workspace: whose state that is.
     """
 
     operation: str
@@ -146,6 +174,14 @@ class Plan:
     variables: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
     reservations: tuple[Reservation, ...] = ()
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        return bool(self.targets or self.excludes)
+
+    workspace: str = DEFAULT_WORKSPACE
     offline: bool = False
 
     def count(self, action: Action) -> int:

@@ -1,20 +1,18 @@
 """
-What a refresh-only plan changes: the record alone, made what was found. Nothing of it depends on what the configuration
-asks for; only outputs are worked out by its expressions.
+What becomes of recorded objects, whatever the configuration asks for: a refresh-only plan makes the record what was
+found, and a partial plan leaves things as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from planner.addresses import InstanceAddress
-from planner.evaluation.resource_graph import ResourceGraph
 from planner.planning.current import Current
-from planner.planning.plan import Action, Change, OutputChange
+from planner.planning.plan import LEFT_OUT, Action, Change
+from planner.planning.selection import Selection
 from planner.resources.catalog import OBJECT_TYPES
-from planner.state.model import OutputValue, Snapshot
-from planner.values.marks import Unknown
+from planner.state.model import Snapshot
 
 
 def recordings(snapshot: Snapshot, currents: Mapping[InstanceAddress, Current]) -> Iterator[Change]:
@@ -39,34 +37,24 @@ def recordings(snapshot: Snapshot, currents: Mapping[InstanceAddress, Current]) 
         )
 
 
-def outputs_as_found(before: Mapping[str, OutputValue], graph: ResourceGraph) -> dict[str, OutputChange]:
+def left_out(
+    snapshot: Snapshot, selection: Selection, previous: Mapping[InstanceAddress, InstanceAddress]
+) -> Iterator[Change]:
     """
-    Outputs with what was found. Nothing comes from an apply here, so what is unknown is not there: it becomes null, and
-    an output that was never recorded waits until it is.
+    A no-op for all that is recorded and that the plan leaves as it is.
+
+    Args:
+        previous: the addresses under which objects are really recorded, by those in the snapshot.
     """
-    after = {
-        name: OutputValue(_null_for_unknown(output.value), output.sensitive)
-        for name, output in graph.outputs.items()
-        if name in before or not has_unknown(output.value)
-    }
-    return {name: OutputChange(before.get(name), after.get(name)) for name in sorted({*before, *after})}
-
-
-def has_unknown(value: Any) -> bool:
-    match value:
-        case Mapping():
-            return any(has_unknown(item) for item in value.values())
-        case tuple() | list():
-            return any(has_unknown(item) for item in value)
-        case _:
-            return isinstance(value, Unknown)
-
-
-def _null_for_unknown(value: Any) -> Any:
-    match value:
-        case Mapping():
-            return {name: _null_for_unknown(item) for name, item in value.items()}
-        case tuple() | list():
-            return tuple(_null_for_unknown(item) for item in value)
-        case _:
-            return None if isinstance(value, Unknown) else value
+    for address, object in snapshot.objects.items():
+        if selection.leaves(address):
+            yield Change(
+                address=previous.get(address, address),
+                action=Action.NO_OP,
+                before=object.attributes,
+                after=object.attributes,
+                provider=object.provider,
+                reason=LEFT_OUT,
+                revision=object.revision,
+                holds_data=OBJECT_TYPES[address.type].holds_data,
+            )

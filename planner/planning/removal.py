@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from planner.addresses import InstanceAddress, ModulePath, ResourceAddress
+from planner.addresses import InstanceAddress, ModulePath, ResourceAddress, names_of
 from planner.dependency import CycleError, DependencyGraph
 from planner.diagnostics import Diagnostics
 from planner.evaluation.program import Program, StaticPath
 from planner.planning.current import Current
-from planner.planning.moves import covers, within
+from planner.planning.moves import within
 from planner.planning.plan import Action, Change
 from planner.resources.catalog import OBJECT_TYPES
-from planner.resources.vm import VOLUME_TYPES, block_address
+from planner.resources.vm import VM, VOLUME_TYPES, block_address
 from planner.state.model import DEPOSED, RecordedObject, Snapshot
+
+
+def recorded_twice(
+    objects: Mapping[InstanceAddress, RecordedObject], declared: Collection[InstanceAddress]
+) -> set[InstanceAddress]:
+    """
+    Addresses whose volume or VM is recorded at another address as well, by a run that did not get to its end: it had
+    begun to move it, or to set it aside for a successor that was never made. Only the record of them goes. The address
+    that counts is one that is declared, if any is.
+    """
+    found: dict[tuple[str, ...], list[InstanceAddress]] = defaultdict(list)
+    for address, object in objects.items():
+        if OBJECT_TYPES[address.type].provisioned:
+            is_vm = address.type == VM.name
+            found[address.type, object.attributes["host" if is_vm else "pool"], object.attributes["id"]].append(address)
+    doubles: set[InstanceAddress] = set()
+    for addresses in found.values():
+        addresses.sort(key=lambda address: (address not in declared, DEPOSED in address.name, address))
+        doubles.update(address for address in addresses[1:] if address not in declared)
+    return doubles
 
 
 class Removals:
     """
     Args:
         paths: the instances of each module.
-        destroy: everything goes.
+        destroy: everything goes, but for what is left out.
+        leaves: whether the plan leaves an object out.
     """
 
     def __init__(
@@ -32,31 +52,33 @@ class Removals:
         program: Program,
         paths: Mapping[StaticPath, tuple[ModulePath, ...]],
         destroy: bool,
+        leaves: Callable[[InstanceAddress], bool],
     ) -> None:
         self._objects = snapshot.objects
         self._currents = currents
         self._program = program
         self._paths = paths
         self._destroy = destroy
-        self._released = [
-            within(removed.source, path)
+        self._leaves = leaves
+        self._removed = {
+            within(removed.source, path): removed.destroy
             for static, module in program.modules.items()
             for removed in module.removed
-            if not removed.destroy
             for path in paths.get(static, ())
-        ]
+        }
 
     def plan(self, declared: Collection[InstanceAddress], diagnostics: Diagnostics) -> Iterator[Change]:
         """A change for everything that goes. What is protected stays, with a warning."""
-        kept = self._kept(declared, diagnostics)
+        doubles = recorded_twice(self._objects, declared)
+        kept = self._kept({*declared, *doubles}, diagnostics)
         for object in self._objects.values():
             address = object.address
-            if address in declared or address in kept:
+            if address in declared or address in kept or self._leaves(address):
                 continue
             now = self._currents[address]
             released = self._is_released(object)
             retained = address.type in VOLUME_TYPES and object.attributes.get("on_destroy") == "retain"
-            forgets = released or retained or now.attributes is None or self._has_no_successor(object)
+            forgets = released or retained or now.attributes is None or address in doubles
             yield Change(
                 address=address,
                 action=Action.FORGET if forgets else Action.DELETE,
@@ -69,15 +91,22 @@ class Removals:
                 holds_data=OBJECT_TYPES[address.type].holds_data,
             )
 
-    def _is_released(self, object: RecordedObject) -> bool:
-        """A `removed` block, of any module, lets it go without destroying it."""
-        return not self._destroy and any(covers(source, block_address(object.address)) for source in self._released)
+    def vanished(self, declared: Collection[InstanceAddress]) -> Iterator[RecordedObject]:
+        """Volumes that are not declared any more, and no `removed` block says so."""
+        for object in self._objects.values():
+            address = object.address
+            if address.type in VOLUME_TYPES and DEPOSED not in address.name and address not in declared:
+                is_there = self._currents[address].attributes is not None
+                if is_there and not self._leaves(address) and not self._said_of(object):
+                    yield object
 
-    def _has_no_successor(self, object: RecordedObject) -> bool:
-        """A volume that stepped aside for one that was never made: it is still the one that it was."""
-        name, deposed, _ = object.address.name.partition(DEPOSED)
-        original = self._objects.get(replace(object.address, name=name)) if deposed else None
-        return original is not None and original.attributes["id"] == object.attributes["id"]
+    def _said_of(self, object: RecordedObject) -> list[bool]:
+        """Of each `removed` block, of any module, that names it: whether it is destroyed."""
+        return [self._removed[name] for name in names_of(block_address(object.address)) if name in self._removed]
+
+    def _is_released(self, object: RecordedObject) -> bool:
+        """A `removed` block lets it go without destroying it."""
+        return not self._destroy and not all(self._said_of(object))
 
     def _why(self, address: InstanceAddress) -> str:
         if self._destroy:
@@ -104,6 +133,7 @@ class Removals:
             for object in self._objects.values()
             if object.protected
             and object.address not in declared
+            and not self._leaves(object.address)
             and self._currents[object.address].attributes is not None
         ]
         for address in waiting:

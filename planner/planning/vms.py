@@ -16,7 +16,7 @@ from planner.addresses import InstanceAddress
 from planner.config.model import Lifecycle
 from planner.diagnostics import Diagnostics
 from planner.evaluation.resource_graph import ResourceInstance
-from planner.planning.comparison import Verdict, is_triggered
+from planner.planning.comparison import Verdict, why_replaced
 from planner.planning.current import Current
 from planner.planning.goal import default_name
 from planner.planning.plan import Action, Change
@@ -93,9 +93,11 @@ def compare_vm(
     changes: Mapping[InstanceAddress, Change],
     *,
     disk_is_remade: bool,
+    is_requested: bool,
 ) -> Verdict:
     """
     Args:
+        is_requested: -replace asks for another one.
         vm: with its name settled.
         changes: of the instances that this one may refer to, for `replace_triggered_by`.
         disk_is_remade: its root disk is replaced: a running system cannot lose it, so the vm is made anew with it.
@@ -114,9 +116,11 @@ def compare_vm(
     if now is None:
         return Verdict(Action.CREATE, after, reason="gone_outside" if found.drift else "")
     paths = tuple(name for name in ("host", "name") if now[name] != after[name])
-    if paths or disk_is_remade or is_triggered(vm, changes):
-        reason = "replace_because_cannot_update" if paths else "replace_with_root_disk" if disk_is_remade else ""
-        return Verdict(Action.REPLACE, {**after, "id": UNKNOWN}, paths, reason or "replace_by_triggers")
+    reason = why_replaced(vm, paths, changes, is_requested=is_requested)
+    if disk_is_remade and not paths and not is_requested:
+        reason = "replace_with_root_disk"
+    if reason:
+        return Verdict(Action.REPLACE, {**after, "id": UNKNOWN}, paths, reason)
     same = all(now.get(name) == value for name, value in after.items())
     return Verdict(Action.NO_OP if same else Action.UPDATE, after)
 

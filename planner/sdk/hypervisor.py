@@ -209,7 +209,7 @@ class ActualVm:
     Attributes:
         id: the host's own name for it, unique for ever.
         cpus, memory: as its next start will have them; `memory` in bytes.
-        intent: the intent of the create that made it, or None for a foreign VM.
+        owner: as the create that made it gave it; None for a VM that is not marked as Lunform's.
         needs_restart: it runs with other figures than these.
     """
 
@@ -218,8 +218,12 @@ class ActualVm:
     cpus: int
     memory: int
     running: bool
-    intent: str | None
+    owner: Owner | None
     needs_restart: bool = False
+
+    @property
+    def intent(self) -> str | None:
+        return None if self.owner is None else self.owner.intent
 
 
 @runtime_checkable

@@ -30,7 +30,8 @@ class ProviderDefinition:
     Attributes:
         name: as written in `provider "name"`; also the entry point's name.
         settings: arguments of the `provider` block.
-        pool_arguments, host_arguments: further arguments that `pool` and `host` blocks of this provider take.
+        pool_arguments, host_arguments: further arguments that `pool` and `host` blocks of this provider take. They are
+            recorded, and none can be sensitive.
         open_storage, open_hypervisor: connect lazily; None for a kind that the provider is not.
             They raise nothing that the network causes: the first call does.
         max_calls: how much it bears at once where the `provider` block does not say, as in `MAX_CALLS`; None for any
@@ -45,6 +46,11 @@ class ProviderDefinition:
     open_storage: Callable[[Settings], StorageProvider] | None = None
     open_hypervisor: Callable[[Settings], HypervisorProvider] | None = None
     max_calls: int | None = None
+
+    def __post_init__(self) -> None:
+        for argument in (*self.pool_arguments, *self.host_arguments):
+            if argument.sensitive:
+                raise ValueError(f"{argument.name}: pools and hosts are recorded, so only settings can be sensitive")
 
 
 class Providers(Protocol):

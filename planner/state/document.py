@@ -15,8 +15,9 @@ As JSON, format 1:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from planner.addresses import InstanceAddress, parse_instance, parse_provider
@@ -135,41 +136,55 @@ def finish(document: StateDocument, run: Run, outputs: Mapping[str, OutputValue]
 
 def to_text(document: StateDocument) -> str:
     """Canonical JSON: equal documents give equal texts."""
-    return encode(
-        {
-            "lunform_state": FORMAT,
-            "lineage": document.lineage,
-            "serial": document.serial,
-            "objects": [_object_json(o) for _, o in sorted(document.objects.items())],
-            "outputs": {
-                name: {"value": output.value, "sensitive": output.sensitive}
-                for name, output in document.outputs.items()
-            },
-            "runs": [_run_json(run, document.origins.get(run.id)) for run in document.runs.values()],
-            "intents": [
-                {
-                    "run": intent.run,
-                    "step": intent.step,
-                    "address": intent.address,
-                    "payload": intent.payload,
-                    "job": intent.job,
-                    "begun": key in document.begun,
-                }
-                for key, intent in document.intents.items()
-            ],
-            "outcomes": [
-                {
-                    "run": outcome.run,
-                    "step": outcome.step,
-                    "address": str(outcome.address),
-                    "status": outcome.status,
-                    "error": outcome.error,
-                    "verb": outcome.verb,
-                }
-                for _, outcome in sorted(document.outcomes.items())
-            ],
+    return Texts().of(document)
+
+
+class Texts:
+    """Writes documents of which each is mostly the one before: what has not changed since is not encoded again."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, tuple[object, str]] = {}
+
+    def of(self, document: StateDocument) -> str:
+        """As `to_text`."""
+        before, self._known = self._known, {}
+
+        def text(key: Any, item: object, to_json: Callable[[Any], object]) -> str:
+            known = before.get(key)
+            if known is None or known[0] is not item:
+                known = (item, encode(to_json(item)))
+            self._known[key] = known
+            return known[1]
+
+        objects = [
+            text(address, object, _object_json)
+            for address, object in sorted(document.objects.items(), key=lambda item: item[0].order)
+        ]
+        intents = [
+            text((key, True), intent, _begun_json)
+            if key in document.begun
+            else text((key, False), intent, _intent_json)
+            for key, intent in document.intents.items()
+        ]
+        outcomes = [
+            text(key, outcome, _outcome_json)
+            for key, outcome in sorted(document.outcomes.items(), key=lambda item: item[0])
+        ]
+        runs = [encode(_run_json(run, document.origins.get(run.id))) for run in document.runs.values()]
+        outputs = {
+            name: {"value": output.value, "sensitive": output.sensitive} for name, output in document.outputs.items()
         }
-    )
+        parts = {
+            "lunform_state": encode(FORMAT),
+            "lineage": encode(document.lineage),
+            "serial": encode(document.serial),
+            "objects": f"[{','.join(objects)}]",
+            "outputs": encode(outputs),
+            "runs": f"[{','.join(runs)}]",
+            "intents": f"[{','.join(intents)}]",
+            "outcomes": f"[{','.join(outcomes)}]",
+        }
+        return f"{{{','.join(f'{encode(name)}:{part}' for name, part in sorted(parts.items()))}}}"
 
 
 def from_text(text: str, where: str) -> StateDocument:
@@ -184,20 +199,16 @@ def from_text(text: str, where: str) -> StateDocument:
     try:
         data = decode(text)
     except ValueError as error:
-        raise _foreign(where, f"is no JSON ({error})") from error
+        raise foreign(where, f"is no JSON ({error})") from error
     version = data.get("lunform_state") if isinstance(data, dict) else None
     if type(version) is not int or version < 1:
-        raise _foreign(where, "is of another kind")
+        raise foreign(where, "is of another kind")
     if version > FORMAT:
-        raise NewerState(
-            "The state was written by a newer Lunform",
-            f"{where} has state format {version}; this Lunform knows formats up to {FORMAT}. "
-            "Use the newer Lunform. It was not touched.",
-        )
+        raise newer(where, version, FORMAT)
     try:
         return _from_json(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _foreign(where, f"is damaged ({type(error).__name__}: {error})") from error
+        raise foreign(where, f"is damaged ({type(error).__name__}: {error})") from error
 
 
 def _from_json(data: Mapping[str, Any]) -> StateDocument:
@@ -257,6 +268,31 @@ def _object_from(data: Mapping[str, Any]) -> RecordedObject:
     )
 
 
+def _intent_json(intent: Intent, begun: bool = False) -> dict[str, Any]:
+    return {
+        "run": intent.run,
+        "step": intent.step,
+        "address": intent.address,
+        "payload": intent.payload,
+        "job": intent.job,
+        "begun": begun,
+    }
+
+
+_begun_json = partial(_intent_json, begun=True)
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "run": outcome.run,
+        "step": outcome.step,
+        "address": str(outcome.address),
+        "status": outcome.status,
+        "error": outcome.error,
+        "verb": outcome.verb,
+    }
+
+
 def _run_json(run: Run, origin: Origin | None) -> dict[str, Any]:
     return {
         "id": run.id,
@@ -280,8 +316,19 @@ def _text(value: Any) -> str:
     return value
 
 
-def _foreign(where: str, what: str) -> ForeignState:
+# What every backend says of a place that does not hold a state
+
+
+def foreign(where: str, what: str) -> ForeignState:
     return ForeignState(
         "Not a Lunform state",
         f"{where} {what}. It was not touched. Restore it from a copy, or move it away if nothing is recorded in it.",
+    )
+
+
+def newer(where: str, version: int, known: int) -> NewerState:
+    return NewerState(
+        "The state was written by a newer Lunform",
+        f"{where} has state format {version}; this Lunform knows formats up to {known}. "
+        "Use the newer Lunform. It was not touched.",
     )

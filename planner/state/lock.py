@@ -9,6 +9,7 @@ A lock that dies with its holder: `flock` on a file of its own.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import getpass
@@ -62,7 +63,8 @@ def hold(path: Path, operation: str, timeout: float) -> Iterator[None]:
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"operation": operation, "who": who(), "since": since}).encode(), 0)
+        with contextlib.suppress(OSError):  # a disk that is full: the lock holds without a name, too
+            os.pwrite(descriptor, json.dumps({"operation": operation, "who": who(), "since": since}).encode(), 0)
         yield
     finally:
         if descriptor in _held:  # not in a forked child

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from planner.addresses import InstanceAddress, ProviderAddress, parse_instance, parse_provider
@@ -34,6 +35,9 @@ OUTCOMES = (
     " ORDER BY run.number, step"
 )
 ORIGINS = "SELECT run.id, content FROM run JOIN origin ON origin.digest = run.origin ORDER BY run.number"
+
+OUTCOMES_OF_RUN = f"SELECT * FROM ({OUTCOMES}) AS found WHERE id = ?"
+ORIGIN_OF_RUN = f"SELECT content FROM ({ORIGINS}) AS found WHERE id = ?"
 
 SNAPSHOT = (META, OBJECTS, OUTPUTS, INTENTS)
 DOCUMENT = (*SNAPSHOT, RUNS, OUTCOMES, ORIGINS)
@@ -81,21 +85,47 @@ def origin_of(content: str, decode: Decode) -> Origin:
     return Origin(sources, variables)
 
 
+# What follows makes rows, in the order of `planner.state.tables.COLUMNS`. `run` is the run's number.
+
+
+def run_row(run: Run, origin: str | None) -> Row:
+    return (run.id, run.operation, run.started, run.who, run.finished, run.summary, origin)
+
+
+def intent_row(run: int, intent: Intent, begun: bool, encode: Encode) -> Row:
+    return (run, intent.step, intent.address, encode(intent.payload), intent.job, begun)
+
+
+def outcome_row(run: int, outcome: Outcome) -> Row:
+    # PostgreSQL's texts hold no NUL, and a provider's answer must not be what stands in the way of recording it.
+    error = outcome.error.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return (run, outcome.step, str(outcome.address), outcome.status, error, outcome.verb)
+
+
 def origin_row(origin: Origin, encode: Encode) -> tuple[str, str]:
     """Its digest and its text. Runs whose plans were made from the same share one row."""
     content = (origin.sources, origin.variables)
     return hashlib.sha256(text.encode(content).encode()).hexdigest(), encode(content)
 
 
-def object_row(object: RecordedObject, serial: int, encode: Encode) -> Row:
+def output_row(name: str, output: OutputValue, encode: Encode) -> Row:
+    return (name, encode(None if output.sensitive else output.value), output.sensitive)
+
+
+def object_row(object: RecordedObject, revision: int, encode: Encode) -> Row:
     return (
         str(object.address),
         str(object.provider) if object.provider else None,
         encode(object.attributes),
-        json.dumps([str(address) for address in object.dependencies], separators=(",", ":")),
-        serial,
+        _dependencies(object.dependencies),
+        revision,
         object.protected,
     )
+
+
+@lru_cache(maxsize=1024)  # thousands of volumes depend on the same few pools and offerings
+def _dependencies(addresses: tuple[InstanceAddress, ...]) -> str:
+    return text.encode([str(address) for address in addresses])
 
 
 def _objects(rows: Iterable[Row], decode: Decode) -> dict[InstanceAddress, RecordedObject]:

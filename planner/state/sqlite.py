@@ -10,6 +10,7 @@ The state in one SQLite file, and the default backend.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,15 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from planner.addresses import InstanceAddress
-from planner.errors import ForeignState, NewerState, StateError
+from planner.errors import StateError
 from planner.resources.schema import Argument
-from planner.state import rows, text
-from planner.state.document import StateDocument
+from planner.state.document import StateDocument, foreign, newer
 from planner.state.lock import hold
-from planner.state.model import Intent, Origin, Outcome, OutputValue, RecordedObject, Run, Snapshot
-from planner.state.rows import document_of, object_row, origin_of, origin_row, outcome_of, snapshot_of
+from planner.state.rows import Row, Rows
 from planner.state.store import DEFAULT_WORKSPACE, BackendDefinition, Cipher, NoCipher, StateStore
+from planner.state.tables import COLUMNS, Tables, TableStore
 
 DEFAULT_PATH = "lunform.state"
 
@@ -104,54 +103,21 @@ class SqliteBackend:
         return self._path if workspace == DEFAULT_WORKSPACE else self._folder / f"{workspace}.state"
 
 
-class SqliteStore:
+class SqliteStore(TableStore):
     """See the module and `planner.state.store.StateStore`."""
 
     def __init__(self, path: Path, cipher: Cipher) -> None:
+        super().__init__(str(path), cipher)
         self._path = path
-        self._cipher = cipher
         self._may_write = False
         self._writer: sqlite3.Connection | None = None
 
     # Reading
 
-    def read(self) -> Snapshot:
-        with self._reading() as reader:
-            if reader is None:
-                return Snapshot("", 0)
-            return snapshot_of(self._decode, *_fetch(reader, rows.SNAPSHOT))
-
-    def document(self) -> StateDocument:
-        with self._reading() as reader:
-            if reader is None:
-                return StateDocument()
-            return document_of(self._decode, *_fetch(reader, rows.DOCUMENT))
-
-    def runs(self) -> Sequence[Run]:
-        with self._reading() as reader:
-            return () if reader is None else tuple(Run(*row) for row in reader.execute(rows.RUNS))
-
-    def outcomes(self, run: str) -> Sequence[Outcome]:
-        with self._reading() as reader:
-            if reader is None:
-                return ()
-            found = reader.execute(f"SELECT * FROM ({rows.OUTCOMES}) WHERE id = ?", (run,))
-            return tuple(outcome_of(row) for row in found)
-
-    def origin(self, run: str) -> Origin | None:
-        with self._reading() as reader:
-            if reader is None:
-                return None
-            row = reader.execute(f"SELECT content FROM ({rows.ORIGINS}) WHERE id = ?", (run,)).fetchone()
-            return None if row is None else origin_of(row[0], self._decode)
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """A connection in a read transaction, in the present format; None when there is no file."""
+    def _fetch(self, queries: Sequence[str], *parameters: Any) -> Sequence[Rows] | None:
         with _told_of(self._path), contextlib.ExitStack() as connections:
             if not self._path.exists():
-                yield None
-                return
+                return None
             reader = connections.enter_context(contextlib.closing(_connect(self._path, "ro")))
             try:
                 version = _format(reader, self._path)
@@ -167,10 +133,8 @@ class SqliteStore:
                 _upgrade(copy, version)
                 reader = copy
             reader.execute("BEGIN")
-            try:
-                yield reader
-            except (ValueError, TypeError) as error:
-                raise _foreign(self._path, f"holds a row that is damaged ({error})") from error
+            tables = _SqliteTables(reader)
+            return [tables.select(query, *parameters) for query in queries]
 
     # Writing
 
@@ -188,110 +152,11 @@ class SqliteStore:
             self._may_write = False
             self.close()
 
-    def begin(self, run: Run, intents: Sequence[Intent], origin: Origin | None = None) -> str:
-        with self._writing() as (writer, _):
-            number = self._insert_run(writer, run, origin)
-            writer.executemany(
-                "INSERT INTO intent (run, step, address, payload) VALUES (?, ?, ?, ?)",
-                ((number, intent.step, intent.address, self._encode(intent.payload)) for intent in intents),
-            )
-            (lineage,) = writer.execute("SELECT lineage FROM meta").fetchone()
-            return str(lineage)
-
-    def commit(self, outcomes: Sequence[Outcome]) -> None:
-        changed: dict[InstanceAddress, RecordedObject | None] = {}
-        for outcome in outcomes:
-            if outcome.removed or outcome.object is not None:
-                changed[outcome.address] = outcome.object
-        with self._writing() as (writer, serial):
-            numbers = {run: _number(writer, run) for run in {outcome.run for outcome in outcomes}}
-            writer.executemany(
-                "REPLACE INTO outcome (run, step, address, status, error, verb) VALUES (?, ?, ?, ?, ?, ?)",
-                [(numbers[o.run], o.step, str(o.address), o.status, o.error, o.verb) for o in outcomes],
-            )
-            writer.executemany(
-                "DELETE FROM intent WHERE run = ? AND step = ?",
-                [(numbers[o.run], o.step) for o in outcomes if o.status in ("done", "failed")],
-            )
-            writer.executemany(
-                "UPDATE intent SET begun = 1, job = ? WHERE run = ? AND step = ?",
-                [(o.job, numbers[o.run], o.step) for o in outcomes if o.status in ("pending", "unknown")],
-            )
-            writer.executemany(
-                "DELETE FROM object WHERE address = ?",
-                [(str(address),) for address, object in changed.items() if object is None],
-            )
-            self._put_objects(writer, [(object, serial) for object in changed.values() if object is not None])
-
-    def finish(self, run: Run, outputs: Mapping[str, OutputValue] | None) -> None:
-        with self._writing() as (writer, _):
-            number = _number(writer, run.id)
-            writer.execute(
-                "UPDATE run SET finished = ?, summary = ? WHERE number = ?", (run.finished, run.summary, number)
-            )
-            writer.execute("DELETE FROM intent WHERE run = ? AND begun = 0", (number,))
-            if outputs is not None:
-                self._put_outputs(writer, outputs)
-
     def replace(self, document: StateDocument) -> None:
-        with self._writing() as (writer, _):
-            for table in ("object", "output", "intent", "outcome", "run", "origin"):
-                writer.execute(f"DELETE FROM {table}")
-            writer.execute("UPDATE meta SET lineage = ?, serial = ?", (document.lineage, document.serial))
-            self._put_objects(writer, [(object, object.revision) for object in document.objects.values()])
-            self._put_outputs(writer, document.outputs)
-            numbers = {
-                run.id: self._insert_run(writer, run, document.origins.get(run.id)) for run in document.runs.values()
-            }
-            writer.executemany(
-                "INSERT INTO intent (run, step, address, payload, job, begun) VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (numbers[i.run], i.step, i.address, self._encode(i.payload), i.job, key in document.begun)
-                    for key, i in document.intents.items()
-                ],
-            )
-            writer.executemany(
-                "INSERT INTO outcome (run, step, address, status, error, verb) VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (numbers[o.run], o.step, str(o.address), o.status, o.error, o.verb)
-                    for o in document.outcomes.values()
-                ],
-            )
-
-    def _insert_run(self, writer: sqlite3.Connection, run: Run, origin: Origin | None) -> int | None:
-        """The run's number."""
-        digest = None
-        if origin is not None:
-            digest, content = origin_row(origin, self._encode)
-            writer.execute("INSERT OR IGNORE INTO origin (digest, content) VALUES (?, ?)", (digest, content))
-        return writer.execute(
-            "INSERT INTO run (id, operation, started, who, finished, summary, origin) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (run.id, run.operation, run.started, run.who, run.finished, run.summary, digest),
-        ).lastrowid
-
-    def _put_objects(self, writer: sqlite3.Connection, objects: Sequence[tuple[RecordedObject, int]]) -> None:
-        """Objects with their revisions."""
-        writer.executemany(
-            "REPLACE INTO object (address, provider, attributes, dependencies, revision, protected)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            [object_row(object, revision, self._encode) for object, revision in objects],
-        )
-
-    def _put_outputs(self, writer: sqlite3.Connection, outputs: Mapping[str, OutputValue]) -> None:
-        writer.execute("DELETE FROM output")
-        writer.executemany(
-            "INSERT INTO output (name, value, sensitive) VALUES (?, ?, ?)",
-            [
-                (name, self._encode(None if output.sensitive else output.value), output.sensitive)
-                for name, output in sorted(outputs.items())
-            ],
-        )
-
-    def _encode(self, value: Any) -> str:
-        return self._cipher.seal(text.encode(value))
-
-    def _decode(self, sealed: str) -> Any:
-        return text.decode(self._cipher.open(sealed))
+        super().replace(document)
+        # What was deleted still lies in the file's free pages, perhaps as plain text that is sealed by now.
+        with _told_of(self._path):
+            self._open().execute("VACUUM")
 
     def close(self) -> None:
         if self._writer is not None:
@@ -301,22 +166,25 @@ class SqliteStore:
                 writer.execute("PRAGMA journal_mode = DELETE")
 
     @contextmanager
-    def _writing(self) -> Iterator[tuple[sqlite3.Connection, int]]:
-        """A connection in a write transaction, and the serial that this transaction gets."""
+    def _writing(self) -> Iterator[tuple[Tables, int]]:
         if not self._may_write:
             raise StateError("The state is written to without its lock", "This is a bug in lunform.")
         with _told_of(self._path):
-            writer = self._writer = self._writer or self._open_writer()
+            writer = self._open()
             writer.execute("BEGIN IMMEDIATE")
             try:
                 writer.execute("UPDATE meta SET serial = serial + 1")
                 (serial,) = writer.execute("SELECT serial FROM meta").fetchone()
-                yield writer, serial
+                yield _SqliteTables(writer), serial
                 writer.execute("COMMIT")
             except BaseException:
                 if writer.in_transaction:  # a full disk has rolled back already
                     writer.execute("ROLLBACK")
                 raise
+
+    def _open(self) -> sqlite3.Connection:
+        self._writer = self._writer or self._open_writer()
+        return self._writer
 
     def _open_writer(self) -> sqlite3.Connection:
         if not self._path.exists():
@@ -333,6 +201,36 @@ class SqliteStore:
             writer.close()
             raise
         return writer
+
+
+class _SqliteTables:
+    """See `planner.state.tables.Tables`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def select(self, query: str, *parameters: Any) -> Rows:
+        return self._connection.execute(query, parameters).fetchall()
+
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
+        columns = COLUMNS[table]
+        marks = ", ".join("?" * len(columns))
+        self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+
+    def update(self, table: str, columns: Sequence[str], key: Sequence[str], rows: Sequence[Row]) -> None:
+        changed = ", ".join(f"{column} = ?" for column in columns)
+        where = f" WHERE {_equal(key)}" if key else ""
+        self._connection.executemany(f"UPDATE {table} SET {changed}{where}", rows)
+
+    def delete(self, table: str, key: Sequence[str], rows: Sequence[Row]) -> None:
+        self._connection.executemany(f"DELETE FROM {table} WHERE {_equal(key)}", rows)
+
+    def clear(self, table: str) -> None:
+        self._connection.execute(f"DELETE FROM {table}")
+
+
+def _equal(key: Sequence[str]) -> str:
+    return " AND ".join(f"{column} = ?" for column in key)
 
 
 # The file
@@ -361,13 +259,9 @@ def _format(connection: sqlite3.Connection, path: Path) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != _APPLICATION_ID:
         what = "is empty" if path.stat().st_size == 0 else "is a database of another program"
-        raise _foreign(path, what)
+        raise foreign(str(path), what)
     if version > len(_FORMATS):
-        raise NewerState(
-            "The state was written by a newer Lunform",
-            f"{path} has state format {version}; this Lunform knows formats up to {len(_FORMATS)}. "
-            "Use the newer Lunform. The file was not touched.",
-        )
+        raise newer(str(path), version, len(_FORMATS))
     return int(version)
 
 
@@ -407,34 +301,28 @@ def _told_of(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise _foreign(path, f"is damaged or of another kind ({error})") from error
+            raise foreign(str(path), f"is damaged or of another kind ({error})") from error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise _full(path) from error
+        if code == sqlite3.SQLITE_BUSY:
+            raise StateError(
+                "The state is busy",
+                f"{path}: another process has had it open for writing for {_WAIT:.0f} s, and it is none of Lunform's. "
+                "End it, and run the same command again.",
+            ) from error
         raise StateError("The state cannot be read or written", f"{path}: {error}.") from error
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise _full(path) from error
         raise StateError("The state cannot be read or written", f"{path}: {error.strerror}.") from error
 
 
-def _foreign(path: Path, what: str) -> ForeignState:
-    return ForeignState(
-        "Not a Lunform state",
-        f"{path} {what}. It was not touched. Restore it from a copy, or move it away if nothing is recorded in it.",
+def _full(path: Path) -> StateError:
+    return StateError(
+        "There is no room for the state",
+        f"{path}: the disk is full. Make room, and run the same command again: it finds out what was done.",
     )
-
-
-# Rows
-
-
-def _number(connection: sqlite3.Connection, run: str) -> int:
-    row = connection.execute("SELECT number FROM run WHERE id = ?", (run,)).fetchone()
-    if row is None:
-        raise StateError("The state knows no such run", f'Run "{run}" was not begun. This is a bug in lunform.')
-    return int(row[0])
-
-
-def _fetch(reader: sqlite3.Connection, queries: Sequence[str]) -> Sequence[rows.Rows]:
-    """All rows of each; the transaction is over then, so that no commit waits while they are decoded."""
-    fetched = [reader.execute(query).fetchall() for query in queries]
-    reader.execute("COMMIT")
-    return fetched
 
 
 def _lock_of(path: Path) -> Path:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from planner.errors import StateError
 from planner.resources.schema import Argument
 from planner.state.document import StateDocument
 from planner.state.model import Intent, Origin, Outcome, OutputValue, Run, Snapshot
@@ -44,6 +45,8 @@ class StateStore(Protocol):
         """
         Let it be written to without the lock, whoever has that: for a user who knows better than the lock does. Writing
         calls are transactions all the same.
+
+        Raises StateError where the lock is a lease: what is written without it takes it from its holder.
         """
         ...
 
@@ -130,11 +133,23 @@ class Cipher(Protocol):
         ...
 
 
+SEALED = '{"lunform_sealed":'
+"""How every sealed text begins, and no plain one; see `planner.encryption`."""
+
+
 class NoCipher:
     def seal(self, text: str) -> str:
         return text
 
-    open = seal
+    def open(self, sealed: str) -> str:
+        if sealed.startswith(SEALED):
+            raise StateError(
+                "Encrypted, and no key is configured",
+                "Name the key in the configuration: lunform { encryption { key { ... } } }. To take encryption away,"
+                " name it there as old_key, run `lunform state reseal`, and only then remove the block. Nothing was"
+                " changed.",
+            )
+        return sealed
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ class StepBuilder:
         self._new_figures.update(
             (self._providers[change.after["pool"]], change.after["policy"])
             for change in changes
-            if change.action is Action.UPDATE and change.address.type in VOLUME_TYPES
+            if change.action in (Action.UPDATE, Action.REPLACE) and change.address.type in VOLUME_TYPES
             if change.after is not None and _by_policy(change)
         )
         for change in changes:
@@ -219,14 +219,17 @@ class StepBuilder:
         return tuple(number for number in range(first, len(self._steps)) if number not in shared)
 
     def _record_anew(self, change: Change, chain: _Chain) -> None:
-        """What moved goes from its old address; then it is recorded as it is, before anything is done to it."""
+        """
+        It is recorded as it is, before anything is done to it. What moved goes from its old address after that: a run
+        that is killed in between leaves it recorded twice, and never not at all.
+        """
         assert change.before is not None
-        if change.previous is not None:
-            old = self._add(Verb.FORGET, change.previous, None, {}, {}, chain.tips)
-            chain.tips = (old,)
         volume = change.address.type in VOLUME_TYPES
         provider = self._providers[change.before["pool"]] if volume else change.provider
         chain.then(Verb.RECORD, provider, {}, change.before)
+        if change.previous is not None:
+            old = self._add(Verb.FORGET, change.previous, None, {}, {}, chain.tips)
+            chain.tips = (old,)
 
     def _volume(self, change: Change, chain: _Chain) -> None:
         now, then = change.before, change.after
@@ -500,7 +503,7 @@ def array_qos(attributes: Attributes, assignment: Assignment | None) -> dict[str
 
 
 def _by_policy(change: Change) -> bool:
-    """A volume gets other figures because the policy that it is under does."""
+    """A volume, or its replacement, gets other figures because the policy that it is under does."""
     now, then = change.before, change.after
     if now is None or then is None or then.get("policy") is None or now.get("policy") != then["policy"]:
         return False

@@ -22,6 +22,7 @@ from planner.events import (
     Event,
     RefreshFinished,
     RefreshStarted,
+    RunInterrupted,
     StepFinished,
     StepRecovered,
     StepRefuted,
@@ -137,6 +138,9 @@ class JsonLines:
             case StepSkipped(_, verb, address, because):
                 message = f"{address}: {verb} skipped: {because}"
                 self._hook("step_skipped", message, address, "warn", verb=verb, because=because)
+            case RunInterrupted(run, operation, who, started):
+                text = f"The {operation} that {who} began at {started} was interrupted"
+                self._line("interrupted", text, "warn", run=run, operation=operation, who=who, started=started)
             case StepRecovered(address, verb, sentence):
                 self._hook("recovered", f"{address}: {sentence}", address, verb=verb)
             case Stopping(running):

@@ -4,6 +4,9 @@ A plan as JSON, in the shape of Terraform's plan representation, so that policie
 Ours besides: `placements`, `qos`, `reservations`, `steps` and `offline`, and in a change `takes_effect`. Volumes are as
 the language has them, with `attach` blocks. Nothing sensitive is in it: such values are null, and marked in
 `before_sensitive` and `after_sensitive`.
+
+Of a partial plan `complete` is false, and `targets` or `excludes` say what it is about. What is recorded and left out
+is a no-op with the reason `left_out`.
 """
 
 from __future__ import annotations
@@ -52,10 +55,11 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         },
         "timestamp": plan.created,
         "applyable": not plan.is_empty and not plan.offline,
-        "complete": True,
+        "complete": not plan.is_partial,
         "errored": False,
         "operation": plan.operation,
         "offline": plan.offline,
+        "workspace": plan.workspace,
         "placements": {
             str(change.address): {
                 "pool": None if change.assignment.among else change.assignment.pool,
@@ -81,6 +85,8 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "reservations": [_reservation(item) for item in plan.reservations],
         "steps": [_step(step) for step in plan.steps.steps],
     }
+    if plan.is_partial:
+        data |= {"targets": list(plan.targets), "excludes": list(plan.excludes)}
     if drifted := _drifted(plan, pools):
         data["resource_drift"] = drifted
     return data

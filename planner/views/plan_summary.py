@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from planner.planning.plan import Action, Plan
 from planner.resources.vm import VOLUME_TYPES
 from planner.state.model import Attributes
+from planner.state.store import DEFAULT_WORKSPACE
 from planner.units import approximate_size, parse_size
 from planner.values.marks import Unknown
 from planner.views.style import Style
@@ -61,7 +62,7 @@ class _Totals:
 def render_summary(plan: Plan, style: Style) -> str:
     """`Plan: 5 to add, ...`, and under it what that means for storage, pool by pool where there are several."""
     counts = count_changes(change.action for change in plan.changes)
-    text = f"Plan: {counts.add} to add, {counts.change} to change, {counts.destroy} to destroy"
+    text = f"Plan{in_workspace(plan)}: {counts.add} to add, {counts.change} to change, {counts.destroy} to destroy"
     lines = [style.bold(text + (f", {counts.forget} to forget." if counts.forget else "."))]
     totals = _by_pool(plan)
     if totals:
@@ -71,6 +72,11 @@ def render_summary(plan: Plan, style: Style) -> str:
     if len(totals) > 1:
         lines.extend(table((f"  {pool}", *one.texts()) for pool, one in totals.items()))
     return "\n".join(lines)
+
+
+def in_workspace(plan: Plan) -> str:
+    """` in workspace east`; nothing where there is no question which."""
+    return "" if plan.workspace == DEFAULT_WORKSPACE else f" in workspace {plan.workspace}"
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from planner.addresses import module_text
-from planner.planning.plan import Action, Change, OutputChange, Plan
+from planner.planning.plan import LEFT_OUT, Action, Change, OutputChange, Plan
 from planner.resources.catalog import OBJECT_TYPES
 from planner.resources.vm import VM, VOLUME_TYPES, block_address
 from planner.resources.volume import attach_blocks
@@ -32,12 +32,14 @@ from planner.views.attributes_text import (
 from planner.views.drift_text import drift_line, refresh_sections
 from planner.views.explain_text import render_explanation
 from planner.views.import_text import render_import
-from planner.views.plan_summary import render_summary, table
+from planner.views.plan_summary import in_workspace, render_summary, table
 from planner.views.steps_text import order_text
 from planner.views.style import Style
 from planner.views.values_text import Bare, difference, full, inline
 
 _WIDTH = 100
+_NAMED = 5
+"""Targets that are named; more are counted."""
 _SYMBOLS = {
     Action.CREATE: ("  +", "create"),
     Action.UPDATE: ("  ~", "update in place"),
@@ -87,14 +89,16 @@ def _plan(plan: Plan, style: Style, show_steps: bool, explain: bool) -> str:
     settled = _settled_drift(plan, style)
     if plan.is_empty:
         nothing = (
-            "No changes. Nothing is recorded that could be destroyed."
+            f"No changes. Nothing is recorded{in_workspace(plan)} that could be destroyed."
             if plan.operation == "destroy"
-            else "No changes. What is recorded matches the configuration."
+            else f"No changes. What is recorded{in_workspace(plan)} matches the configuration."
             if plan.offline
-            else "No changes. Your storage matches the configuration."
+            else f"No changes. Your storage{in_workspace(plan)} matches the configuration."
         )
+        if plan.is_partial:
+            nothing = "No changes to what the plan is about."
         why = render_explanation(plan, style) if explain else ""
-        return "\n\n".join(filter(None, [settled, why, style.bold(nothing)])) + "\n"
+        return "\n\n".join(filter(None, [settled, why, style.bold(nothing), _partial(plan, style)])) + "\n"
     summary = render_summary(plan, style)
     sections = [
         summary,
@@ -105,6 +109,7 @@ def _plan(plan: Plan, style: Style, show_steps: bool, explain: bool) -> str:
         render_explanation(plan, style) if explain else _refused_pools(changes, style),
         _outputs(plan, style),
         _data_loss(changes, style),
+        _partial(plan, style),
         summary,
     ]
     return "\n\n".join(filter(None, sections)) + "\n"
@@ -112,10 +117,13 @@ def _plan(plan: Plan, style: Style, show_steps: bool, explain: bool) -> str:
 
 def _refresh(plan: Plan, style: Style) -> str:
     """A plan that changes the record alone."""
+    partial = _partial(plan, style)
     if plan.is_empty:
-        return style.bold("No changes. Everything that is recorded is there, as it is recorded.") + "\n"
+        what = "What the plan is about" if plan.is_partial else "Everything that is recorded"
+        nothing = style.bold(f"No changes. {what} is there, as it is recorded.")
+        return "\n\n".join(filter(None, [nothing, partial])) + "\n"
     begin, objects, means = refresh_sections(plan, style)
-    return "\n\n".join(filter(None, [begin, *objects, _outputs(plan, style), means])) + "\n"
+    return "\n\n".join(filter(None, [begin, *objects, _outputs(plan, style), partial, means])) + "\n"
 
 
 def _legend(changes: Sequence[Change], style: Style) -> str:
@@ -328,6 +336,18 @@ def _data_loss(changes: Sequence[Change], style: Style) -> str:
         rows.append((f"  {change.address}", before["size"], how, f"attached to {disks}" if disks else "not attached"))
     number = f"{len(lost)} volume{'s' if len(lost) > 1 else ''}"
     return "\n".join([style.error(f"DATA LOSS: {number} will be destroyed"), *table(rows)])
+
+
+def _partial(plan: Plan, style: Style) -> str:
+    """What a partial plan is about."""
+    if not plan.is_partial:
+        return ""
+    flag, names = ("-target", plan.targets) if plan.targets else ("-exclude", plan.excludes)
+    about = " ".join(f"{flag}={name}" for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    left = sum(change.reason == LEFT_OUT for change in plan.changes)
+    stays = {0: "", 1: " 1 recorded object stays as it is."}.get(left, f" {left} recorded objects stay as they are.")
+    return style.warning(f"Partial plan: {about}{more}.") + stays
 
 
 # -- text --

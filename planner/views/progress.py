@@ -22,6 +22,7 @@ from planner.events import (
     Event,
     RefreshFinished,
     RefreshStarted,
+    RunInterrupted,
     StepFinished,
     StepRecovered,
     StepRefuted,
@@ -34,7 +35,7 @@ from planner.events import (
 from planner.execution.executor import ExecutionResult, Failure
 from planner.planning.plan import Plan
 from planner.steps.graph import LOCAL_VERBS, Step
-from planner.views.plan_summary import count_changes
+from planner.views.plan_summary import count_changes, in_workspace
 from planner.views.steps_text import step_text
 from planner.views.style import Style
 
@@ -132,6 +133,8 @@ class _Progress:
                 return f"{self._what(step, verb, address)} {style.error('not confirmed')}: {error}"
             case StepSkipped(_, verb, address, because):
                 return "" if verb in _LOCAL else f"{address}: {verb} {style.update('skipped')}: {because}"
+            case RunInterrupted(_, operation, who, started):
+                return f"The {operation} that {who} began at {started} was interrupted."
             case StepRecovered(address, verb, sentence):
                 return f"{address}: {verb} of an interrupted run: {sentence}"
             case Stopping(running):
@@ -276,7 +279,7 @@ def render_result(plan: Plan, result: ExecutionResult | None, style: Style) -> s
     """
     done = frozenset(step.id for step in result.done) if result else frozenset()
     counted = _done_counts(plan, done)
-    verb = plan.operation.capitalize()
+    verb = plan.operation.capitalize() + in_workspace(plan)
     if result is None or not (result.failed or result.skipped):
         return f"{style.create(style.bold(f'{verb} complete!'))} {counted}\n"
     because: dict[int | None, list[Step]] = defaultdict(list)
@@ -287,8 +290,12 @@ def render_result(plan: Plan, result: ExecutionResult | None, style: Style) -> s
         f"{style.error(f'{verb} incomplete.')} {counted}",
         f"Of {_number(len(plan.steps.steps), 'step')} {steps}.",
     ]
+    causes: dict[tuple[str, str, bool], list[Failure]] = defaultdict(list)
     for failure in result.failed:
-        lines.extend(["", *_failure_lines(failure, because[failure.step.id], style)])
+        causes[failure.summary, failure.detail, failure.is_unknown].append(failure)
+    for failures in causes.values():
+        dependents = [step for failure in failures for step in because[failure.step.id]]
+        lines.extend(["", *_failure_lines(failures, dependents, style)])
     if stopped := because[None]:
         lines.extend(["", f"{style.warning('Stopped before')} {_steps_by_object(stopped)}"])
     lines.extend(["", "What is done is recorded. The next apply goes on from there."])
@@ -303,17 +310,25 @@ def _done_counts(plan: Plan, done: frozenset[int]) -> str:
     counts = count_changes(change.action for change in plan.changes if change.steps and done.issuperset(change.steps))
     if plan.operation == "import":
         return f"{sum(bool(change.importing) for change in plan.changes)} imported."
+    if plan.operation == "adopt":
+        return f"{len(plan.changes)} recorded."
     if plan.operation == "refresh":
         return f"{sum(change.recorded_anew for change in plan.changes)} recorded, {counts.forget} forgotten."
     parts = [f"{counts.destroy} destroyed"] + ([f"{counts.forget} forgotten"] if counts.forget else [])
-    if plan.operation != "destroy":
+    if plan.operation == "apply":
         parts = [f"{counts.add} added", f"{counts.change} changed", *parts]
     return f"{', '.join(parts)}."
 
 
-def _failure_lines(failure: Failure, skipped: list[Step], style: Style) -> list[str]:
+def _failure_lines(failures: list[Failure], skipped: list[Step], style: Style) -> list[str]:
+    """Of steps that failed for the same reason, which is told once."""
+    failure = failures[0]
     state = style.warning("in doubt") if failure.is_unknown else style.error("failed")
-    lines = [f"{state}  {failure.step.address}: {step_text(failure.step)}: {failure.summary}"]
+    if len(failures) == 1:
+        lines = [f"{state}  {failure.step.address}: {step_text(failure.step)}: {failure.summary}"]
+    else:
+        lines = [f"{state}  {_number(len(failures), 'step')}: {failure.summary}"]
+        lines.append(f"    {_steps_by_object(each.step for each in failures)}")
     if failure.detail:
         lines.extend(f"    {line}" for line in failure.detail.splitlines())
     if failure.is_unknown:

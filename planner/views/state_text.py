@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from planner.resources.vm import VOLUME_TYPES
 from planner.state.model import OutputValue, RecordedObject, Snapshot
+from planner.state.transfer import moved_to
 from planner.views.attributes_text import disk_rows, row_lines, rows_of, values
 from planner.views.style import Style
 from planner.views.values_text import SENSITIVE, Bare, full
@@ -15,7 +16,7 @@ def render_state(snapshot: Snapshot, style: Style) -> str:
     """All objects, sorted by address, then the outputs."""
     objects = sorted(snapshot.objects.values(), key=lambda object: object.address)
     parts = [render_object(object, style) for object in objects]
-    if snapshot.in_doubt:
+    if snapshot.in_doubt and not moved_to(snapshot.in_doubt):
         count = len(snapshot.in_doubt)
         steps = f"{count} step{'s' if count > 1 else ''}"
         parts.append(

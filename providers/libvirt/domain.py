@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from planner.sdk import CreateVm, HostSpec
+from planner.sdk import CreateVm, HostSpec, Owner
 
 VIRT_TYPES = ("kvm", "qemu")
 """Processors of the host's own kind, or emulated ones."""
@@ -103,10 +103,10 @@ def read_figures(domain: Element) -> Figures:
     return asked if asked.same_machine(present) else present
 
 
-def read_intent(domain: Element) -> str | None:
-    """The intent of the create that made it; None for a domain that is not Lunform's."""
+def read_owner(domain: Element) -> Owner | None:
+    """As the create that made it gave it; None for a domain that is not Lunform's."""
     mark = _mark(domain)
-    return None if mark is None else mark.get("intent")
+    return None if mark is None else Owner(*(mark.get(name, "") for name in ("lineage", "address", "intent")))
 
 
 def _mark(domain: Element) -> Element | None:
@@ -129,7 +129,7 @@ def add_boot_disk(domain: Element, disk: Element) -> None:
 
 def lacks_boot_disk(domain: Element) -> bool:
     """Whether it is a VM of ours that names nothing to start from: it would only sit in its firmware."""
-    return read_intent(domain) is not None and domain.find("devices/*/boot") is None
+    return read_owner(domain) is not None and domain.find("devices/*/boot") is None
 
 
 def _child(element: Element, path: str) -> Element:

@@ -13,7 +13,7 @@ import libvirt
 
 from planner.sdk import ActualAttachment, ActualVm, Missing
 from providers.libvirt.definition import Definition, Disk
-from providers.libvirt.domain import read_figures, read_intent
+from providers.libvirt.domain import read_figures, read_owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Vm:
             cpus=figures.cpus,
             memory=figures.memory,
             running=self.live is not None,
-            intent=read_intent(definition),
+            owner=read_owner(definition),
             needs_restart=self.live is not None and not read_figures(self.live.element).same_machine(figures),
         )
 

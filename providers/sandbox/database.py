@@ -12,11 +12,14 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 from planner.sdk import Qos, Rejected, Retryable, Unreachable
+
+T = TypeVar("T")
 
 _APPLICATION_ID = 0x4C554E53
 _SCHEMA_VERSION = 2
@@ -161,20 +164,37 @@ FIGURES = "min_iops, max_iops, burst_iops, max_bandwidth"
 _NOBODY = "0" * 12
 """The identity of an array that is not made yet."""
 
-_WRITERS = threading.Lock()
+_WRITERS = threading.RLock()
 """Threads queue here for the file's one writer: SQLite's own waiting, needed between processes, sleeps."""
 
 _BUSY_TIMEOUT = 30.0
 """Seconds to wait for writers of other processes."""
 
 
+class _Change:
+    """A thread's work that waits for the writer, and what became of it."""
+
+    __slots__ = ("answer", "error", "is_done", "work")
+
+    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
+        self.work = work
+        self.answer: Any = None
+        self.error: Exception | None = None
+        self.is_done = False
+
+
 class Database:
-    """One simulation file, for any number of threads; made on first use. Each thread has a connection of its own."""
+    """
+    One simulation file, for any number of threads; made on first use. Each thread reads by a connection of its own, and
+    all of them write by one, which keeps what it knows of the file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._identity: str | None = None
         self._thread = threading.local()
+        self._writer: sqlite3.Connection | None = None
+        self._waiting: list[_Change] = []
         self._connections: list[sqlite3.Connection] = []
 
     @property
@@ -200,24 +220,59 @@ class Database:
                     empty.executescript(_SCHEMA)
                     yield empty
 
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """
+        Carry `work` out in a transaction: all that it changes is there afterwards, or nothing when it raises.
+
+        The works of threads that wait at the same time share one. When one of them raises, that is taken back and each
+        gets its own: a work may be carried out twice, so it changes nothing but the file.
+        """
+        change = _Change(work)
+        self._waiting.append(change)
+        with _WRITERS:
+            try:
+                if not change.is_done:
+                    self._carry_out([waiting for waiting in self._waiting if not waiting.is_done])
+            finally:
+                self._waiting.remove(change)
+        if change.error is not None:
+            raise change.error
+        answer: T = change.answer
+        return answer
+
+    def _carry_out(self, changes: Sequence[_Change]) -> None:
+        culprit = None
+        try:
+            with _plain_errors(self.path), self._transaction() as connection:
+                for culprit in changes:
+                    culprit.answer = culprit.work(connection)
+                culprit = None
+        except Exception as error:
+            if culprit is not None and len(changes) > 1:
+                for change in changes:
+                    self._carry_out([change])
+                return
+            for change in changes:
+                change.error = error
+        for change in changes:
+            change.is_done = True
+
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: all of it is there afterwards, or nothing when the block raises."""
-        with _plain_errors(self.path):
-            connection = self._connection()
-            with _WRITERS:
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield connection
-                    connection.execute("COMMIT")
-                except BaseException:
-                    connection.rollback()
-                    raise
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._writer = self._writer or self._open()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.rollback()
+            raise
 
     def close(self) -> None:
         """Close every thread's connection. Nothing is lost by not closing; a later call opens anew."""
         with _WRITERS:
-            connections, self._connections, self._thread = self._connections, [], threading.local()
+            connections, self._connections = self._connections, []
+            self._thread, self._writer = threading.local(), None
         for connection in connections:
             connection.close()
 

@@ -88,12 +88,15 @@ class Faults:
         """The rule that hits this call, counted; None when the call shall succeed."""
         if verb not in self._rules:
             return None
-        with self._database.writing() as connection:
+
+        def hit(connection: sqlite3.Connection) -> FaultRule | None:
             names = tuple(_names(connection, self._database.identity, subject))
             for rule, pattern in self._rules[verb]:
                 if any(pattern.fullmatch(name) for name in names) and _count(connection, rule):
                     return rule
-        return None
+            return None
+
+        return self._database.write(hit)
 
 
 def failure(rule: FaultRule, path: Path) -> ProviderError:

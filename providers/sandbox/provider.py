@@ -57,8 +57,8 @@ class Simulation:
     """
     The way that every call goes, whichever protocol it belongs to.
 
-    It takes its time, may be killed, meets the fault rules, lets what is due happen, does its own work, may be killed
-    again, and may lose its answer.
+    It takes its time, half of it on the way there and what is left on the way back; between them it may be killed,
+    meets the fault rules, lets what is due happen, does its own work, may be killed again, and may lose its answer.
     """
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -70,8 +70,7 @@ class Simulation:
     def read(self, verb: str, subject: Subject, query: Callable[[sqlite3.Connection], T]) -> T:
         with self._call(verb, subject), self.database.reading() as connection:
             if jobs.has_due(connection):
-                with self.database.writing():
-                    jobs.settle(connection, self.database.identity)
+                self.database.write(lambda writer: jobs.settle(writer, self.database.identity))
             return query(connection)
 
     def change(
@@ -82,30 +81,37 @@ class Simulation:
         check: Callable[[sqlite3.Connection], None] | None = None,
     ) -> Reply[Any]:
         """Carry out or queue `request`, if `check`, in the same transaction, does not raise."""
-        with self._call(verb, subject), self.database.writing() as connection:
+
+        def work(connection: sqlite3.Connection) -> Reply[Any]:
             identity = self.database.identity
             jobs.settle(connection, identity)
             if check is not None:
                 check(connection)
             return jobs.change(connection, identity, request, self.settings.async_after)
 
+        with self._call(verb, subject):
+            return self.database.write(work)
+
     def poll(self, job: str) -> Reply[Any]:
         return self.read("poll", None, lambda connection: jobs.poll(connection, job))
 
     @contextmanager
     def _call(self, verb: str, subject: Subject) -> Iterator[None]:
-        if self.settings.latency:
-            time.sleep(self.settings.latency)  # before anything is locked: slow calls must not wait for each other
-        if self._kill:
-            self._kill.reach(verb, "before")
-        fault = self._faults.claim(verb, subject)
-        if fault is not None and fault.effect != "lose":
-            raise failure(fault, self.database.path)
-        yield
-        if self._kill:
-            self._kill.reach(verb, "after")
-        if fault is not None:
-            raise failure(fault, self.database.path)
+        answered_at = time.monotonic() + self.settings.latency
+        try:
+            if self._kill:
+                self._kill.reach(verb, "before")
+            fault = self._faults.claim(verb, subject)
+            if fault is not None and fault.effect != "lose":
+                raise failure(fault, self.database.path)
+            yield
+            if self._kill:
+                self._kill.reach(verb, "after")
+            if fault is not None:
+                raise failure(fault, self.database.path)
+        finally:
+            if self.settings.latency:
+                time.sleep(max(0.0, answered_at - time.monotonic()))
 
 
 class SandboxArray:

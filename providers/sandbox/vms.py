@@ -21,6 +21,7 @@ from planner.sdk import (
     DeleteVm,
     HostSpec,
     Missing,
+    Owner,
     Rejected,
     SetPower,
     UpdateVm,
@@ -34,7 +35,7 @@ def list_vms(connection: sqlite3.Connection, host: HostSpec) -> Iterator[ActualV
     made = [_actual(row) for row in connection.execute(f"{_SELECT_VM} WHERE host = ?", (host_name(host),))]
     yield from made
     for name in sorted({*_elsewhere(host)} - {vm.name for vm in made}):
-        yield ActualVm(f"elsewhere-{name}", name, *_ELSEWHERE, running=True, intent=None)
+        yield ActualVm(f"elsewhere-{name}", name, *_ELSEWHERE, running=True, owner=None)
 
 
 def runs(connection: sqlite3.Connection, host: HostSpec, name: str) -> bool:
@@ -106,11 +107,11 @@ def host_name(host: HostSpec) -> str:
     return host.network_address or host.initiator or host.address
 
 
-_SELECT_VM = "SELECT id, name, cpus, memory, running_cpus, running_memory, intent FROM vm"
+_SELECT_VM = "SELECT id, name, cpus, memory, running_cpus, running_memory, lineage, address, intent FROM vm"
 
 
 def _actual(row: tuple[Any, ...]) -> ActualVm:
-    key, name, cpus, memory, running_cpus, running_memory, intent = row
+    key, name, cpus, memory, running_cpus, running_memory, *owner = row
     running = running_cpus is not None
     return ActualVm(
         id=f"vm-{key}",
@@ -118,7 +119,7 @@ def _actual(row: tuple[Any, ...]) -> ActualVm:
         cpus=cpus,
         memory=memory,
         running=running,
-        intent=intent,
+        owner=None if owner[2] is None else Owner(*owner),
         needs_restart=running and (cpus, memory) != (running_cpus, running_memory),
     )
 

@@ -259,13 +259,17 @@ def test_a_killed_apply_is_rolled_forward(small: Path) -> None:
                 "capacity",
                 "output",
                 "state",
+                "force-unlock",
+                "workspace",
+                "history",
                 "graph",
                 "console",
                 "providers",
                 "version",
             )
         ),
-        ["state", "list", "-h"],
+        *(["state", verb, "-h"] for verb in ("list", "show", "pull", "push", "mv", "rm")),
+        *(["workspace", verb, "-h"] for verb in ("list", "show", "new", "select", "delete")),
     ],
     ids=" ".join,
 )

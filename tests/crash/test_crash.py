@@ -1,217 +1,111 @@
 """
-Applies that are killed at every point where it matters, and run again: in the end everything is as if nobody had been
-killed. No volume that nobody records (an orphan), none that is there twice, none that is recorded and gone.
+Applies that are killed where it matters most, and run again: in the end everything is as if nobody had been killed. The
+telling part of `tests.crash.campaign`, which is all of it.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import random
-import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from planner.addresses import InstanceAddress
-from planner.execution import faults
-from planner.execution.executor import execute
-from planner.execution.recovery import recover
-from planner.state.model import RecordedObject, Snapshot
-from planner.state.sqlite import open_sqlite
-from planner.steps.graph import StepGraph
-from tests.world import GIB, HOSTS, Steps, World, new_run
-
-ROOT = Path(__file__).resolve().parents[2]
-KEYS = ("a", "b", "c")
-PHASES = {
-    "build": ("create_async", "grant_access", "attach"),
-    "change": ("resize_async", "update_qos", "update_attachment"),
-    "destroy": ("detach", "revoke_access", "delete_async"),
-}
-"""What the plans of a volume's life call, in their order."""
+from planner.steps.graph import Verb
+from tests.crash.campaign import Campaign
+from tests.crash.life import Life
+from tests.crash.points import RANDOM, Case, Point
+from tests.crash.processes import warm_up
+from tests.crash.worlds import sandbox_life, tgt_life
+from tests.rigs.libvirt_host import LibvirtHost
+from tests.rigs.tgtd import Tgtd
 
 
-def remaining(phase: str, recorded: dict[InstanceAddress, RecordedObject]) -> StepGraph:
-    """A plan in small: the steps that bring each volume from what is recorded to the end of `phase`."""
-    steps = Steps()
-    for number, key in enumerate(KEYS):
-        address = InstanceAddress("volume", "db", key)
-        steps.of(address)
-        object, host, vm = recorded.get(address), HOSTS[number % 2], f"vm-{key}"
-        now: Any = object.attributes if object else {"access": {}, "attachments": ()}
-        if phase == "build":
-            if object is None:
-                steps.create(f"db-{key}")
-            if not now["access"]:
-                steps.grant(host)
-            if not now["attachments"]:
-                steps.attach(host, vm)
-        elif phase == "change":
-            if now["size"] != "2GiB":
-                steps.resize(2 * GIB)
-            if now["max_iops"] != 2000:
-                steps.update_qos()
-            if now["attachments"][0]["size"] != 2 * GIB:
-                steps.update_attachment(host, vm)
-        elif object is not None:
-            if now["attachments"]:
-                steps.detach(host, vm)
-            if now["access"]:
-                steps.revoke(host)
-            steps.delete()
-    return steps.graph()
+def killed(phase: str, *points: str, settings: tuple[str, ...] = ()) -> Case:
+    """At `NAME` or `NAME n`."""
+    return Case(phase, tuple(Point(name, int(n or 1)) for name, _, n in (p.partition(" ") for p in points)), settings)
 
 
-def apply(folder: Path, phase: str, async_after: int = 0) -> None:
-    """What `lunform apply` does: settle what a killed run left, plan, carry out."""
-    world, store = World(folder / "sandbox.db", async_after=async_after), open_sqlite(folder / "lunform.state")
-    with store.lock("apply"):
-        found = recover(store.read(), world)
-        store.commit(found.outcomes)
-        begun = new_run()
-        snapshot = store.read()
-        graph = remaining(phase, dict(snapshot.objects))
-        result = execute(begun, graph, snapshot.objects, world, store, parallelism=2)
-        assert not result.failed, result.failed
-        assert not result.skipped
-        store.finish(begun, None)
-
-
-def in_a_process(work: Callable[[], None], crash: str = "") -> int:
-    """The exit code of a process that does `work` and is killed at the point `crash`; 0 for success."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            faults._POINT, _, faults._COUNT = crash.partition(" ")
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def picture(folder: Path) -> dict[str, Any]:
-    """
-    All there is, on the array, on the hosts and in the state, without what is new in every world: the array's ids and
-    the intents. That these fit together is checked here.
-    """
-    world, snapshot = World(folder / "sandbox.db"), open_sqlite(folder / "lunform.state").read()
-    volumes, disks = world.volumes(), world.disks()
-    recorded = {object.attributes["id"]: object for object in snapshot.objects.values()}
-    assert sorted(recorded) == sorted(volume.id for volume in volumes), "orphans, or lost ones"
-    assert len({volume.name for volume in volumes}) == len(volumes), "twins"
-    for volume in volumes:
-        attributes = recorded[volume.id].attributes
-        assert volume.owner is not None
-        assert (volume.owner.intent, volume.owner.lineage) == (attributes["intent"], snapshot.lineage)
-    on_hosts = {(host, disk.vm, disk.intent, disk.device) for host, there in disks.items() for disk in there}
-    in_state = {
-        (disk["host"], disk["vm"], disk["intent"], disk["device"])
-        for object in snapshot.objects.values()
-        for disk in object.attributes["attachments"]
-    }
-    assert on_hosts == in_state
-    assert snapshot.in_doubt == ()
-    return {
-        "volumes": sorted((volume.name, volume.size, str(volume.qos), volume.grants) for volume in volumes),
-        "disks": sorted((host, d.vm, d.size, str(d.qos)) for host, there in disks.items() for d in there),
-        "state": _state(snapshot),
-    }
-
-
-def _state(snapshot: Snapshot) -> str:
-    new = ("id", "iqn", "intent", "serial", "chap_username", "device")
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: "..." if name in new and item else plain(item) for name, item in value.items()}
-        return [plain(item) for item in value] if isinstance(value, tuple) else value
-
-    return json.dumps(
-        {str(address): plain(object.attributes) for address, object in snapshot.objects.items()}, indent=1
-    )
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
-    """By phase, the world before and after it, of runs that nobody killed."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    worlds = {}
-    before = folder / "nothing"
-    before.mkdir()
-    for phase in PHASES:
-        after = folder / phase
-        shutil.copytree(before, after)
-        assert in_a_process(partial(apply, after, phase)) == 0
-        worlds[phase], before = (before, after), after
-    return worlds
-
-
-POINTS = [
-    (phase, 0, f"{verb}:{point} {time}")
-    for phase, verbs in PHASES.items()
-    for verb in verbs
-    for point in ("before-call", "after-call")
-    for time in (1, 3)
+SLOW = ("async_after=20",)
+SANDBOX = [
+    killed("1-made", "after-begin"),
+    killed("1-made", "create_async:after-effect 3", "recovery:after-commit"),
+    killed("1-made", "create_async:before-poll 3", settings=SLOW),
+    killed("1-made", "attach:after-call 3", "attach:before-call 2", "recovery:looked-up 2"),
+    killed("1-made", "set_power:before-record"),
+    killed("1-made", "before-finish"),
+    killed("2-changed", "update_qos_policy:after-call"),
+    killed("2-changed", "record:before-record 2"),
+    killed("2-changed", "forget:before-record"),
+    killed("2-changed", "create_async:after-effect", "recovery:closed"),
+    killed("2-changed", "delete_async:after-effect"),
+    killed("2-changed", "state:COMMIT 4"),
+    killed("3-moved", "delete_vm:after-effect"),
+    killed("3-moved", "detach:after-call 4"),
+    killed("3-moved", "revoke_access:after-poll 2", settings=SLOW),
+    killed("3-moved", "grant_access:after-effect 2", "state:COMMIT"),
+    killed("3-moved", "before-commit 5"),
+    killed("3-moved", "readback:after-read"),
+    killed("4-gone", "set_power:after-call"),
+    killed("4-gone", "detach:after-effect 5"),
+    killed("4-gone", "delete_async:after-effect 2", "recovery:before-commit"),
+    killed("4-gone", "after-commit 4"),
+    killed("4-gone", "forget:before-record 2"),
+    killed("4-gone", "after-finish"),
 ]
-POLLS = [
-    (phase, 40, f"{verb}:{point} 2")
-    for phase, verbs in PHASES.items()
-    for verb in verbs
-    for point in ("after-call", "before-poll", "after-poll")
-]
-COMMITS = [
-    (phase, async_after, f"{point} {time}")
-    for phase in PHASES
-    for async_after in (0, 40)
-    for point in ("before-commit", "after-commit")
-    for time in (1, 2, 3)
+TGT = [
+    killed("1-made", "create_async:effect 9"),
+    killed("2-changed", "resize_async:effect 3"),
+    killed("3-moved", "attach:after-effect"),
+    killed("4-gone", "delete_async:effect 4"),
 ]
 
 
-@pytest.mark.parametrize(("phase", "async_after", "crash"), POINTS + POLLS + COMMITS)
-def test_a_killed_apply_is_finished_by_the_next(
-    tmp_path: Path, undisturbed: dict[str, tuple[Path, Path]], phase: str, async_after: int, crash: str
+@pytest.fixture(scope="module", autouse=True)
+def _warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    warm_up(tmp_path_factory.mktemp("warm"))
+    yield
+
+
+def hold(life: Life, cases: Sequence[Case]) -> None:
+    """All points are reached, and nothing is other than in a life that nobody disturbed."""
+    campaign = Campaign()
+    for result in life.live(cases):
+        campaign.add(life.name, result, 0.0)
+    assert campaign.flaws == []
+    assert campaign.missed == []
+    assert campaign.kills == sum(len(case.kills) for case in cases)
+
+
+def test_a_killed_apply_is_finished_by_the_next(tmp_path: Path) -> None:
+    life = sandbox_life(tmp_path / "world")
+    passed = life.trace()
+    verbs = {name.partition(":")[0] for points in passed.values() for name in points}
+    assert {verb.value for verb in Verb} <= verbs, "the life has every kind of step"
+    hold(life, SANDBOX)
+
+
+def test_what_moves_is_recorded_at_every_moment(tmp_path: Path) -> None:
+    life = sandbox_life(tmp_path / "world", "moves")
+    commits = life.trace()["2-moved"]["after-commit"]
+    hold(life, [killed("2-moved", f"after-commit {n}") for n in range(1, commits)])
+
+
+@pytest.mark.rig
+def test_a_killed_apply_on_real_daemons_is_finished_by_the_next(
+    tmp_path: Path, box: Tgtd, vm_host: LibvirtHost
 ) -> None:
-    before, after = undisturbed[phase]
-    world = tmp_path / "world"
-    shutil.copytree(before, world)
-    work = partial(apply, world, phase, async_after)
-    assert in_a_process(work, crash) == -signal.SIGKILL, "the point was not reached"
-    assert in_a_process(work) == 0
-    assert picture(world) == picture(after)
+    life = tgt_life(tmp_path / "world", box, vm_host)
+    life.trace()
+    hold(life, TGT)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_an_apply_that_is_killed_again_and_again_gets_there(
-    tmp_path: Path, undisturbed: dict[str, tuple[Path, Path]], seed: int
-) -> None:
-    """Each run may be killed at a point drawn by lot, while it mends what the one before it left."""
-    chance = random.Random(seed)
-    for phase in PHASES:
-        points = [crash for each, _, crash in POINTS + POLLS + COMMITS if each == phase]
-        for _ in range(5):
-            work = partial(apply, tmp_path, phase, chance.choice((0, 20)))
-            assert in_a_process(work, chance.choice(points)) in (0, -signal.SIGKILL)
-        assert in_a_process(partial(apply, tmp_path, phase)) == 0
-        assert picture(tmp_path) == picture(undisturbed[phase][1])
-
-
-def test_the_environment_names_the_point(tmp_path: Path, undisturbed: dict[str, tuple[Path, Path]]) -> None:
-    """As a person would do it, to look at what a crash leaves."""
-    work = f"import pathlib; from tests.crash.test_crash import apply; apply(pathlib.Path({str(tmp_path)!r}), 'build')"
-
-    def start(**crash: str) -> int:
-        return subprocess.run([sys.executable, "-c", work], env=os.environ | crash, cwd=ROOT).returncode
-
-    assert start(LUNFORM_CRASH="attach:after-call 2") == -signal.SIGKILL
-    assert start() == 0
-    assert picture(tmp_path) == picture(undisturbed["build"][1])
+def test_kills_at_any_time_with_many_steps_at_once(tmp_path: Path) -> None:
+    life = sandbox_life(tmp_path / "world", "many", parallelism=64)
+    life.trace()
+    life.begin()
+    for phase, seconds in zip(life.phases, (0.4, 0.6, 0.8), strict=True):
+        life.enter(phase)
+        kills = sum(life.killed_after(seconds) for _ in range(2))
+        result = life.recover(Case(phase, (Point(RANDOM),) * kills), kills)
+        assert not result.difference
+        assert not (result.look.orphans or result.look.twins or result.look.lost or result.look.stale_locks)

@@ -289,6 +289,8 @@ def test_every_block_of_a_file_is_described() -> None:
 
 SHAPES: Mapping[str, Shape] = {
     "lunform": decoder._SETTINGS,
+    "encryption": decoder._ENCRYPTION,
+    "key and old_key": decoder._KEY,
     "variable": decoder._VARIABLE,
     "output": decoder._OUTPUT,
     "module": Shape([name for name in decoder._MODULE_ARGUMENTS if name != "version"], required=["source"]),

@@ -3,11 +3,11 @@ Plans as a user sees them. A case is a folder:
 
     1.lun.hcl, 2.lun.hcl, ...   configurations, applied one after the other; the last one is only planned
     modules/                    optional: modules that they call
+    flags.txt                   optional: flags of the last plan, one a line, as they are typed but for quotes
     outside.py                  optional: what somebody changes behind Lunform's back before the last plan
     plan.txt                    the plan's text, or the diagnostics
 
-Everything runs on the sandbox provider. The last plan of a case whose name begins with "offline" is an offline one: it
-opens no provider, and is not applied.
+Everything runs on the sandbox provider. With -offline, the last plan opens no provider, and is not applied.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from __future__ import annotations
 import re
 import runpy
 import shutil
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from planner import operations
+from planner.cli.arguments import addresses
 from planner.errors import InvalidConfiguration
 from planner.planning.builder import PlanRequest
 from planner.views.diagnostics_text import render_diagnostics
@@ -44,7 +48,9 @@ def test_plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expec
     if (case / "outside.py").exists():
         runpy.run_path(str(case / "outside.py"))
     project = load(last)
-    request = PlanRequest(offline=case.name.startswith("offline"))
+    request = (
+        request_of((case / "flags.txt").read_text().split("\n")) if (case / "flags.txt").exists() else PlanRequest()
+    )
     if request.offline:
         monkeypatch.setattr(operations, "OpenProviders", None)
     try:
@@ -57,8 +63,26 @@ def test_plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expec
         return
     # What was planned can be done, and then there is nothing left to do.
     assert operations.apply(project, operations.store_of(project), plan).complete
-    again, _ = operations.plan(load(last), operations.store_of(project), PlanRequest())
+    again, _ = operations.plan(load(last), operations.store_of(project), replace(request, replaces=frozenset()))
     assert again.is_empty, render_plan(again, PLAIN)
+
+
+def request_of(flags: Iterable[str]) -> PlanRequest:
+    given = defaultdict(list)
+    for flag, _, value in (line.partition("=") for line in flags if line):
+        given[flag].append(value)
+    named = {flag: addresses(flag, given.pop(flag, ())) for flag in ("-target", "-exclude", "-replace")}
+    request = PlanRequest(
+        destroy=given.pop("-destroy", None) == [""],
+        read=given.pop("-refresh", None) != ["false"],
+        refresh_only=given.pop("-refresh-only", None) == [""],
+        targets=named["-target"],
+        excludes=named["-exclude"],
+        replaces=frozenset(named["-replace"]),
+        offline=given.pop("-offline", None) == [""],
+    )
+    assert not given, given
+    return request
 
 
 def settled(text: str) -> str:

@@ -15,6 +15,9 @@ import pytest
 
 from tests.rigs.guest import Guest
 from tests.rigs.libvirt_host import LibvirtHost, running_libvirt_host
+from tests.rigs.postgres import Postgres, running_postgres
+from tests.rigs.process import require
+from tests.rigs.servers import Bucket, running_http_state, running_moto
 from tests.rigs.tgtd import CHAP_KEY, Tgtd, running_tgtd
 
 
@@ -22,6 +25,13 @@ from tests.rigs.tgtd import CHAP_KEY, Tgtd, running_tgtd
 def tgtd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tgtd]:
     with running_tgtd(tmp_path_factory.mktemp("tgtd")) as daemon:
         yield daemon
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    require("pg_lsclusters", "setpriv", module="psycopg")
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +57,19 @@ def vm_host(libvirt_host: LibvirtHost) -> Iterator[LibvirtHost]:
     for name in libvirt_host.vms() - before:
         libvirt_host.remove(name)
     libvirt_host.forget_secrets()
+
+
+@pytest.fixture(scope="session")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
+    with running_moto(tmp_path_factory.mktemp("moto")) as bucket:
+        yield bucket
+
+
+@pytest.fixture(scope="session")
+def http_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a server with Terraform's http protocol."""
+    with running_http_state(tmp_path_factory.mktemp("http_state")) as port:
+        yield port
 
 
 @dataclass(frozen=True, slots=True)

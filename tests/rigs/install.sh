@@ -9,6 +9,7 @@ packages=(
     libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-block-extra qemu-utils   # the hypervisor
     busybox-static cpio kmod syslinux syslinux-common mtools               # the guest is made of and by these
     openssh-server openssh-client                                          # the storage box over ssh
+    postgresql pgbouncer                                                   # a state that is shared
     gcc pkg-config libvirt-dev python3-dev                                 # libvirt-python is built from source
 )
 

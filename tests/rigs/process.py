@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -69,3 +71,10 @@ def until(what: str, look: Callable[[], T | None], timeout: float = 20.0, alive:
         if end or time.monotonic() > deadline:
             pytest.fail(f"no {what}{f': {end}' if end else f' within {timeout:.0f} seconds'}")
         time.sleep(0.02)
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -6,13 +6,12 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.rigs.process import require, start, stop, until
+from tests.rigs.process import free_port, require, start, stop, until
 
 CHAP_KEY = "a provider key for tests"
 
@@ -30,7 +29,7 @@ class Tgtd:
         self.pool = directory / "pool"
         self.pool.mkdir()
         self.control_port = random.randrange(1000, 32000)
-        self.portal = f"127.0.0.1:{_free_port()}"
+        self.portal = f"127.0.0.1:{free_port()}"
         self._log = directory / "tgtd.log"
         self.start()
 
@@ -137,10 +136,3 @@ def capacity(portal: str, iqn: str, initiator: str, username: str, password: str
     """Bytes of LUN 1, as libiscsi's own client sees it."""
     argv = ["iscsi-readcapacity16", "-s", "-i", initiator, f"iscsi://{username}%{password}@{portal}/{iqn}/1"]
     return int(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout)
-
-
-def _free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -10,17 +10,26 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = (
-    ("errors", "diagnostics", "addresses", "units", "values", "dependency", "events", "version"),
+    ("errors", "diagnostics", "addresses", "units", "values", "dependency", "events", "version", "log"),
     ("syntax",),
-    ("config", "resources", "state.model", "state.text", "state.document", "state.store", "steps.graph"),
-    ("sdk",),
+    (
+        "config",
+        "resources",
+        "state.model",
+        "state.text",
+        "state.document",
+        "state.transfer",
+        "state.store",
+        "steps.graph",
+    ),
+    ("sdk", "encryption"),
     ("placement", "evaluation"),
     ("planning",),
     ("steps",),
     ("planfile",),
     ("execution",),
-    ("state", "plugins", "fetching"),
-    ("operations", "views"),
+    ("state", "guard", "plugins", "initialisation", "fetching"),
+    ("operations", "bookkeeping", "console", "history", "migration", "views"),
     ("cli",),
 )
 """Lowest first; the longest name that fits counts. planner/README.md says why each stands where it does."""

@@ -170,7 +170,7 @@ class VmConformance:
     def test_create_gives_a_vm_that_is_off_and_has_no_disk(self, vm_host: VmHostUnderTest) -> None:
         request = vm_host.request()
         vm = vm_host.create(request)
-        assert vm == ActualVm(vm.id, request.name, vm_host.cpus, vm_host.memory, False, request.owner.intent, False)
+        assert vm == ActualVm(vm.id, request.name, vm_host.cpus, vm_host.memory, False, request.owner, False)
         assert vm.id
         assert vm_host.vms()[vm.name] == vm
         assert vm_host.disks(vm.name) == []
@@ -208,7 +208,7 @@ class VmConformance:
         request = vm_host.request()
         vm_host.add_foreign(request.name)
         foreign = vm_host.vms()[request.name]
-        assert foreign.intent is None
+        assert foreign.owner is None
         with pytest.raises(Conflict):
             vm_host.create(request)
         assert vm_host.vms()[request.name] == foreign
@@ -378,7 +378,7 @@ class VmConformance:
         if isinstance(reply, Done):
             pytest.skip("the hypervisor is done at once")
         vm_host.provider.close()  # the process that asked is gone; suppose that nobody knows the job
-        assert vm_host.vms()[request.name].intent == request.owner.intent, "a VM in the making is listed"
+        assert vm_host.vms()[request.name].owner == request.owner, "a VM in the making is listed"
         other = vm_host.open()
         vm: ActualVm = finish(other, reply, vm_host.deadline)
         assert vm_host.vms()[request.name] == vm

@@ -579,6 +579,88 @@ def test_leaving_waits_for_no_job(tmp_path: Path) -> None:
     assert [intent.job for intent in store.read().in_doubt] == ["job-1"]
 
 
+class Slow(MemoryStore):
+    """Its first commit waits for `until`; `second` is set with the second one."""
+
+    def __init__(self, until: threading.Event) -> None:
+        super().__init__()
+        self.until = until
+        self.commits = 0
+        self.second = threading.Event()
+
+    def commit(self, outcomes: Sequence[Outcome]) -> None:
+        self.commits += 1
+        assert self.until.wait(PATIENCE)
+        super().commit(outcomes)
+        if self.commits == 2:
+            self.second.set()
+
+
+def test_calls_go_on_while_a_commit_takes_its_time(world: World) -> None:
+    third_call = threading.Event()
+
+    def create(original: Any, request: CreateVolume) -> Any:
+        if request.name == "db-2":
+            third_call.set()
+        return original(request)
+
+    world.array = Instead(world.array, create_async=create)
+    assert len(run(many(4), world, Slow(third_call), parallelism=2).done) == 4
+
+
+def test_outcomes_are_committed_although_every_worker_is_in_a_long_call(world: World) -> None:
+    at_once = threading.Event()
+    at_once.set()
+    now = 0.0
+
+    class Timed(Slow):
+        def commit(self, outcomes: Sequence[Outcome]) -> None:
+            nonlocal now
+            now += 0.01
+            super().commit(outcomes)
+
+    store = Timed(at_once)
+
+    def create(original: Any, request: CreateVolume) -> Any:
+        nonlocal now
+        if request.name == "db-2":
+            now += 1.0
+            assert store.second.wait(PATIENCE), "the outcome of db-1 waits for the end of this call"
+        return original(request)
+
+    world.array = Instead(world.array, create_async=create)
+    assert len(run(many(3), world, store, parallelism=1, clock=lambda: now).done) == 3
+
+
+def test_leaving_waits_for_the_commit_under_way(world: World) -> None:
+    """What it stores is known, and must not meet the last commit."""
+    stop, leaving, let_go = Stop(), threading.Event(), threading.Event()
+
+    class StopsWhileItCommits(Slow):
+        def commit(self, outcomes: Sequence[Outcome]) -> None:
+            stop.request()
+            stop.request()
+            super().commit(outcomes)
+
+    def create(original: Any, request: CreateVolume) -> Any:
+        if request.name == "db-1":
+            let_go.wait(PATIENCE)
+        return original(request)
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Stopping):
+            leaving.set()
+
+    world.array = Instead(world.array, create_async=create)
+    store = StopsWhileItCommits(leaving)
+    try:
+        result = run(many(2), world, store, stop=stop, parallelism=2, observer=observe)
+    finally:
+        let_go.set()
+    assert [step.id for step in result.done] == [0]
+    assert [intent.step for intent in store.read().in_doubt] == [1]
+
+
 def test_a_failed_step_is_told_with_its_reason(tmp_path: Path, store: MemoryStore) -> None:
     world = World(tmp_path / "sandbox.db", faults=[{"verb": "create_async", "effect": "refuse"}])
     events: list[Event] = []

@@ -112,3 +112,18 @@ def test_figures_of_its_own_take_a_volume_out_of_the_policy(project: Project) ->
     assert project.apply().complete
     assert project.ask("SELECT count(*) FROM volume WHERE policy IS NULL AND max_iops = 400") == [(200,)]
     assert project.plan().is_empty
+
+
+@pytest.mark.parametrize("first", ["false", "true"], ids=["destroyed first", "created first"])
+def test_a_replacement_waits_for_the_policy_to_have_its_figures(tmp_path: Path, first: str) -> None:
+    def replaced(ceiling: int) -> str:
+        one = 'volume "db" {\n'
+        triggered = f"create_before_destroy = {first}\n    replace_triggered_by  = [disk_offering.fast.max_iops]"
+        return configuration(ceiling, 2).replace(one, f"{one}  lifecycle {{\n    {triggered}\n  }}\n")
+
+    project = Project(tmp_path, replaced(1000))
+    assert project.apply().complete
+    project.write(replaced(1500))
+    assert project.apply().complete
+    assert project.ask("SELECT count(*) FROM volume WHERE policy IS NOT NULL AND max_iops = 1500") == [(2,)]
+    assert project.plan().is_empty

@@ -12,7 +12,7 @@ from providers.libvirt.domain import (
     add_boot_disk,
     lacks_boot_disk,
     read_figures,
-    read_intent,
+    read_owner,
     set_figures,
     vm_xml,
 )
@@ -71,8 +71,8 @@ def test_devices_of_the_vm_itself_take_no_port_from_its_disks(arguments: dict[st
 
 
 def test_maker_stands_in_the_metadata() -> None:
-    assert read_intent(made()) == OWNER.intent
-    assert read_intent(ElementTree.fromstring(FOREIGN)) is None
+    assert read_owner(made()) == OWNER
+    assert read_owner(ElementTree.fromstring(FOREIGN)) is None
 
 
 @pytest.mark.parametrize("memory", [64 * MIB, 64 * MIB + 1, 1_000_000_000])

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -140,13 +141,62 @@ def test_a_file_of_a_later_version_is_refused(site: Any, open_site: Callable[...
     assert "has version 3 and this Lunform reads version 2" in caught.value.detail
 
 
-def test_a_transaction_that_raises_leaves_nothing(site: Any) -> None:
-    store = Database(site.path)
-    with pytest.raises(ZeroDivisionError), store.writing() as connection:
-        connection.execute("INSERT INTO volume (pool, name, size) VALUES ('pool.fast', 'v', 1)")
-        _ = 1 / 0
+def insert(name: str) -> Callable[[sqlite3.Connection], str]:
+    """A work that makes a volume, and answers its name; for the name "bad" it raises after that."""
+
+    def work(connection: sqlite3.Connection) -> str:
+        connection.execute("INSERT INTO volume (pool, name, size) VALUES ('pool.fast', ?, 1)", (name,))
+        if name == "bad":
+            raise ZeroDivisionError
+        return name
+
+    return work
+
+
+def test_a_work_that_raises_leaves_nothing(site: Any) -> None:
+    with pytest.raises(ZeroDivisionError):
+        Database(site.path).write(insert("bad"))
     assert site.names() == []
-    site.create("v")
+    site.create("bad")
+
+
+class Queue(list[Any]):
+    """Tells when `number` are waiting."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+        self.is_full = threading.Event()
+
+    def append(self, item: Any) -> None:
+        super().append(item)
+        if len(self) == self.number:
+            self.is_full.set()
+
+
+@pytest.mark.parametrize(("names", "transactions"), [("abc", 1), (["a", "bad", "b"], 4)])
+def test_works_that_wait_together_share_a_transaction_and_a_bad_one_spoils_no_other(
+    site: Any, names: Sequence[str], transactions: int
+) -> None:
+    store = Database(site.path)
+    store._waiting = queue = Queue(1 + len(names))
+    statements: list[str] = []
+    entered = threading.Event()
+
+    def hold(connection: sqlite3.Connection) -> None:
+        connection.set_trace_callback(statements.append)
+        entered.set()
+        assert queue.is_full.wait(60)
+
+    with ThreadPoolExecutor(1 + len(names)) as threads:
+        first = threads.submit(store.write, hold)
+        assert entered.wait(60)
+        rest = {name: threads.submit(store.write, insert(name)) for name in names}
+        first.result()
+        assert {name for name, answer in rest.items() if answer.exception() is not None} == {"bad"} & set(names)
+    assert sorted(site.names()) == sorted(set(names) - {"bad"})
+    assert statements.count("BEGIN IMMEDIATE") == transactions
+    assert queue == []
 
 
 def test_a_writer_that_never_ends_makes_calls_retryable(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:

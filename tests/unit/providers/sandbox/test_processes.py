@@ -45,8 +45,8 @@ print("up", flush=True)
 input()
 with ThreadPoolExecutor(job["threads"]) as threads:
     volumes = list(threads.map(make, job["names"], job["intents"]))
-    # Only now: an array whose file is not made yet has no identity of its own.
-    print(json.dumps([array.inspect().identity, volumes]))
+# Only now: an array whose file is not made yet has no identity of its own.
+print(json.dumps([array.inspect().identity, volumes]))
 """
 
 

@@ -3,6 +3,11 @@ lunform {
   backend "sqlite" {
     path = "$${path}.state"
   }
+  encryption {
+    key { command = ["vault", "$${path}"] }
+    old_key { file = "2025.key" }
+    old_key { env = "OLD_KEY" }
+  }
 }
 
 provider "sandbox" {

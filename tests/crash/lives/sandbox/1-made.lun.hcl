@@ -1,0 +1,79 @@
+# All that there is, made.
+
+compute_offering "small" {
+  cpus   = 2
+  memory = "4GiB"
+
+  root_disk {
+    size       = "20GiB"
+    min_iops   = 500
+    max_iops   = 1000
+    burst_iops = 2000
+  }
+}
+
+disk_offering "fast" {
+  min_iops   = 100
+  max_iops   = 1000
+  burst_iops = 2000
+}
+
+disk_offering "own" {
+  custom_iops = true
+}
+
+disk_offering "replaced" {
+  min_iops   = 10
+  max_iops   = 20
+  burst_iops = 30
+}
+
+vm "web" {
+  host     = host.kvm["a"]
+  offering = compute_offering.small
+}
+
+volume "db" {
+  for_each = toset(["data", "wal", "log"])
+  offering = disk_offering.fast
+  size     = "10GiB"
+  attach {
+    host = host.kvm["a"]
+    vm   = vm.web.name
+  }
+}
+
+volume "own" {
+  count      = 2
+  offering   = disk_offering.own
+  size       = "10GiB"
+  min_iops   = 100
+  max_iops   = 200
+  burst_iops = 300
+  attach {
+    host = host.kvm["b"]
+    vm   = "by-hand"
+  }
+}
+
+volume "successor" {
+  name     = "successor-1"
+  offering = disk_offering.replaced
+  size     = "1GiB"
+  lifecycle {
+    create_before_destroy = true
+  }
+  attach {
+    host = host.kvm["b"]
+    vm   = "by-hand"
+  }
+}
+
+volume "old_name" {
+  offering = disk_offering.own
+  size     = "1GiB"
+}
+
+output "sizes" {
+  value = { for key, volume in volume.db : key => volume.size }
+}

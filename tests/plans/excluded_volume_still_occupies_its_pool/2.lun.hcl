@@ -1,0 +1,43 @@
+provider "sandbox" {
+  path = "sandbox.db"
+}
+
+disk_offering "fast" {
+  min_iops   = 100
+  max_iops   = 1000
+  burst_iops = 2000
+}
+
+pool "a" {
+  provider      = sandbox
+  name          = "a"
+  capacity_iops = 1000
+}
+
+host "kvm1" {
+  provider  = sandbox
+  address   = "10.0.0.11"
+  initiator = "iqn.1993-08.org.debian:01:kvm1"
+}
+
+disk_offering "much" {
+  min_iops   = 100
+  max_iops   = 1000
+  burst_iops = 2000
+}
+
+volume "old" {
+  offering = disk_offering.much
+  size     = "10GiB"
+}
+
+disk_offering "new" {
+  min_iops   = 500
+  max_iops   = 1000
+  burst_iops = 2000
+}
+
+volume "new" {
+  offering = disk_offering.new
+  size     = "10GiB"
+}
