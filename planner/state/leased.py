@@ -16,7 +16,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -121,6 +121,14 @@ class LeasedWholeStore(WholeStore):
             held, self._held = self._held, None
             with contextlib.suppress(StateError):  # else it runs out by itself
                 self._release(held)
+
+    def unlocked(self) -> AbstractContextManager[None]:
+        raise StateError(
+            "The state is not written to without its lock",
+            f"{self._place.name} holds the lock and the state in one, and what is written without the lock would take"
+            " it from its holder. Nothing was done. Wait for the holder with -lock-timeout; if it is dead for certain,"
+            " lunform force-unlock breaks its lock.",
+        )
 
     def break_lock(self, id: str) -> None:
         while True:

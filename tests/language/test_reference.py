@@ -41,6 +41,7 @@ from planner.planning.builder import PlanRequest
 from planner.plugins import installed_providers, provider_definition
 from planner.resources.catalog import DATA_TYPES, RESOURCE_TYPES
 from planner.resources.schema import Argument, NestedBlock
+from planner.sdk.provider import MAX_CALLS
 from planner.syntax import ast
 from planner.syntax.parser import parse_expression
 from planner.values.show import console_text
@@ -253,6 +254,7 @@ def schemas() -> Iterator[tuple[str, list[Argument], list[NestedBlock]]]:
             yield f"{block.type} in {type.name}", list(block.arguments), []
     for type in DATA_TYPES.values():
         yield f'data "{type.name}"', list(type.arguments), list(type.blocks)
+    yield "provider", [MAX_CALLS], []
     for name in installed_providers():
         definition = provider_definition(name)
         assert definition is not None
