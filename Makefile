@@ -22,6 +22,7 @@ check: $(VENV)/.dev
 # FULL=1 adds Terraform's chain of 1000, which takes it about ten minutes.
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/compare.py $(if $(FULL),--full)
+	$(BIN)/python tests/benchmarks/bench_apply.py
 	$(BIN)/python tests/benchmarks/bench_place.py
 
 # Kills of `lunform apply` wherever it can be killed, on the sandbox and on tgt; needs root and tests/rigs/install.sh.

@@ -111,7 +111,7 @@ def stand_in(inner: T, names: Iterable[str], around: Callable[[str, Callable[...
     The methods are those of a class made for it, so that it is an instance of the same protocols.
     """
     methods = {name: staticmethod(around(name, getattr(inner, name))) for name in names if hasattr(inner, name)}
-    return cast(T, type(f"Seen{type(inner).__name__}", (), methods)())
+    return cast(T, type(type(inner).__name__, (), methods)())
 
 
 def _level(event: Event) -> int:

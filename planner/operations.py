@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -36,7 +36,7 @@ from planner.planning.adoption import pools_of, read_data
 from planner.planning.builder import PlanRequest, build_plan
 from planner.planning.capacity import Capacity, measure, pool_targets
 from planner.planning.plan import LEFT_OUT, Changes, Plan
-from planner.planning.refresh import refresh
+from planner.planning.refresh import PARALLELISM, refresh
 from planner.plugins import OpenProviders, check_backend, provider_definition
 from planner.resources.catalog import shown
 from planner.resources.vm import block_address
@@ -203,10 +203,13 @@ def store_of(project: Project) -> StateStore:
 
 
 def plan(
-    project: Project, store: StateStore, request: PlanRequest, observer: Observer = ignore
+    project: Project, store: StateStore, request: PlanRequest, observer: Observer = ignore, *, lock: bool = True
 ) -> tuple[Plan, Diagnostics]:
     """
     What would change. Only reads: nothing is written, also not what a killed run is found to have done.
+
+    Args:
+        lock: what a run left in doubt is looked up while its lock shows that it is over.
 
     Raises:
         InvalidConfiguration: with all that stands in the way.
@@ -221,6 +224,14 @@ def plan(
             "A plan for it would create everything anew. If that is meant, make it first:"
             f" lunform workspace new {project.workspace}. The others: lunform workspace list",
         )
+    if request.offline and snapshot.in_doubt:
+        addresses = sorted({intent.address for intent in snapshot.in_doubt})
+        diagnostics.warning(
+            "A run was interrupted",
+            f"It may or may not have done something to {', '.join(addresses)}. That was not looked up: the plan is made"
+            " for what is recorded.",
+        )
+        snapshot = replace(snapshot, in_doubt=())
     opened: list[OpenProviders] = []
 
     def open_providers(graph: ResourceGraph) -> OpenProviders:
@@ -232,7 +243,7 @@ def plan(
             from planner.execution.recovery import recover
 
             try:
-                with store.lock("look up", 0):
+                with store.lock("look up", 0) if lock else nullcontext():
                     _tell_interrupted(_unfinished(store), observer)
                     settings = project.evaluator.evaluate(lambda instance: instance.attributes, providers_only=True)
                     found = recover(snapshot, open_providers(settings.graph))
@@ -287,10 +298,15 @@ def capacity(
     return measured, diagnostics
 
 
-def scan(project: Project, store: StateStore, observer: Observer = ignore) -> tuple[Scanned, Diagnostics]:
+def scan(
+    project: Project, store: StateStore, observer: Observer = ignore, *, parallelism: int = PARALLELISM
+) -> tuple[Scanned, Diagnostics]:
     """
     What is on the declared and the recorded pools and hosts that the state does not know, and what it knows and is not
     there. Only reads, and takes no lock. What cannot be read is a diagnostic; the rest is looked at all the same.
+
+    Args:
+        parallelism: pools and hosts that are read at once.
 
     Raises:
         InvalidConfiguration: the configuration cannot be evaluated.
@@ -298,7 +314,7 @@ def scan(project: Project, store: StateStore, observer: Observer = ignore) -> tu
     """
     desired = _evaluated(project, partial(_with_recorded, store.read().objects)).graph
     with closing(OpenProviders(desired.providers, desired.secrets)) as providers:
-        return _scanned(store, desired, providers, observer)
+        return _scanned(store, desired, providers, observer, parallelism)
 
 
 def plan_disposal(scanned: Scanned, disposal: Disposal) -> Plan:
@@ -332,11 +348,15 @@ def dispose(
     disposal: Disposal,
     observer: Observer = ignore,
     *,
-    lock_timeout: float = 0.0,
+    parallelism: int = PARALLELISM,
+    lock_timeout: float | None = 0.0,
     stop: Stop | None = None,
 ) -> Applied:
     """
     Adopt or reap, if under the lock all of it is still as it was shown.
+
+    Args:
+        parallelism, lock_timeout: as in `apply`.
 
     Raises:
         StalePlan: it is not; nothing was done.
@@ -344,7 +364,7 @@ def dispose(
     """
 
     def recheck(snapshot: Snapshot, providers: OpenProviders) -> None:
-        again, mistakes = _scanned(store, scanned.desired, providers, ignore)
+        again, mistakes = _scanned(store, scanned.desired, providers, ignore, parallelism)
         if mistakes.has_errors:
             raise InvalidConfiguration(mistakes)
         changed = [found for found in disposal.items if found not in again.scan.found]
@@ -352,7 +372,16 @@ def dispose(
             names = ", ".join(f"{found.id} of {found.address}" for found in changed)
             raise StalePlan("What the scan found has changed since.", f"{names}. Nothing was done: scan again.")
 
-    return apply(project, store, plan, observer, lock_timeout=lock_timeout, stop=stop, recheck=recheck)
+    return apply(
+        project,
+        store,
+        plan,
+        observer,
+        parallelism=parallelism,
+        lock_timeout=lock_timeout,
+        stop=stop,
+        recheck=recheck,
+    )
 
 
 def apply(
@@ -361,8 +390,8 @@ def apply(
     plan: Plan,
     observer: Observer = ignore,
     *,
-    parallelism: int = 10,
-    lock_timeout: float = 0.0,
+    parallelism: int = PARALLELISM,
+    lock_timeout: float | None = 0.0,
     stop: Stop | None = None,
     recheck: Callable[[Snapshot, OpenProviders], None] = lambda snapshot, providers: None,
 ) -> Applied:
@@ -370,6 +399,8 @@ def apply(
     Do what the plan says, all of it that can be done, and record each step. What systems were told is read back.
 
     Args:
+        parallelism: calls at once.
+        lock_timeout: seconds to wait for the state; None to go without its lock, which keeps nobody out.
         recheck: raises when what the plan was made for is not so any more; called once the state is held.
 
     Raises:
@@ -378,11 +409,13 @@ def apply(
         StateLocked: somebody else holds the state.
         InvalidConfiguration: the providers' settings cannot be evaluated any more.
     """
+    if plan.offline:
+        raise LunformError("An offline plan is not applied.", "It was made without asking any system. Plan again.")
     from planner.execution.admission import refuse_overcommitted
     from planner.execution.executor import execute
     from planner.execution.faults import fault_point
     from planner.execution.readback import read_back
-    from planner.planfile import refuse_stale
+    from planner.planning.staleness import refuse_stale
 
     refuse_elsewhere(plan, project)
     observer = logged(observer)
@@ -392,7 +425,7 @@ def apply(
         if plan.is_empty:
             return Applied(None, snapshot.outputs)
         recheck(snapshot, providers)
-        refuse_overcommitted(plan.reservations, providers)
+        refuse_overcommitted(plan.reservations, providers, parallelism)
         run = new_run(plan.operation)
         result = execute(
             run,
@@ -407,14 +440,14 @@ def apply(
         )
         mistakes = Diagnostics()
         if stop is None or stop.requests < 2:
-            result, mistakes = read_back(run, plan, result, providers, store, observer)
+            result, mistakes = read_back(run, plan, result, providers, store, observer, parallelism)
         applied = Applied(result, snapshot.outputs, mistakes)
         if applied.complete and plan.operation in ("destroy", "refresh"):
             applied = replace(applied, outputs=_planned_outputs(plan, snapshot))
         elif applied.complete and plan.operation == "apply" and not project.evaluator.program.has_aftermath:
             applied = replace(applied, outputs={})
         elif applied.complete and plan.operation == "apply":
-            outputs, unmet = _aftermath(project, plan, snapshot, result.objects, providers, observer)
+            outputs, unmet = _aftermath(project, plan, snapshot, result.objects, providers, observer, parallelism)
             applied = replace(applied, outputs=outputs, diagnostics=Diagnostics([*mistakes, *unmet]))
         if plan.is_partial:
             applied.diagnostics.warning(
@@ -429,9 +462,14 @@ def apply(
         return applied
 
 
-def settle_interrupted(project: Project, store: StateStore, observer: Observer = ignore, timeout: float = 0.0) -> None:
+def settle_interrupted(
+    project: Project, store: StateStore, observer: Observer = ignore, timeout: float | None = 0.0
+) -> None:
     """
     Record what a killed run is found to have done, so that a plan made next starts from there.
+
+    Args:
+        timeout: as `lock_timeout` of `apply`.
 
     Raises:
         StateLocked: somebody else holds the state; then that run may well be going on.
@@ -507,14 +545,14 @@ def block_edges(project: Project) -> list[tuple[str, str]]:
 
 
 def _scanned(
-    store: StateStore, desired: ResourceGraph, providers: OpenProviders, observer: Observer
+    store: StateStore, desired: ResourceGraph, providers: OpenProviders, observer: Observer, parallelism: int
 ) -> tuple[Scanned, Diagnostics]:
     from planner.planning.scan import find, places_of, targets_of
 
     before = store.read()
     places = places_of(before, desired)
     pools, hosts = targets_of(places, desired)
-    actual, diagnostics = refresh(pools, hosts, providers, observer)
+    actual, diagnostics = refresh(pools, hosts, providers, observer, parallelism)
     after = store.read()
     return Scanned(find(before, actual, after, places, desired.instances), after, places, desired), diagnostics
 
@@ -540,9 +578,13 @@ def _pools_named(texts: Sequence[str], desired: ResourceGraph) -> list[InstanceA
 
 
 @contextmanager
-def locked(store: StateStore, operation: str, timeout: float, observer: Observer) -> Iterator[None]:
-    """Hold the state; who has to be waited for is told."""
+def locked(store: StateStore, operation: str, timeout: float | None, observer: Observer) -> Iterator[None]:
+    """Hold the state; who has to be waited for is told. Without a timeout it is written to without its lock."""
     with ExitStack() as held:
+        if timeout is None:
+            held.enter_context(store.unlocked())
+            yield
+            return
         try:
             held.enter_context(store.lock(operation, 0.0))
         except StateLocked as error:
@@ -683,6 +725,7 @@ def _aftermath(
     objects: Mapping[InstanceAddress, RecordedObject],
     providers: OpenProviders,
     observer: Observer,
+    parallelism: int,
 ) -> tuple[Mapping[str, OutputValue], Diagnostics]:
     """
     Outputs with the values that only apply knew; checks and postconditions held against what is there now. What a
@@ -709,7 +752,7 @@ def _aftermath(
         pools = {str(address) for address in planned}
         sources = [instance for instance in sources if instance.attributes["pool"] in pools]
     if sources:
-        actual, mistakes = refresh(pools_of(sources, objects), (), providers, observer)
+        actual, mistakes = refresh(pools_of(sources, objects), (), providers, observer, parallelism)
         data = read_data(sources, actual, mistakes)
         evaluated = evaluator.evaluate(as_recorded, holds=holds)
     mistakes.extend(evaluated.diagnostics)

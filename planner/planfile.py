@@ -19,11 +19,11 @@ from typing import Any
 
 from planner.addresses import parse_instance, parse_provider
 from planner.diagnostics import Source
-from planner.errors import PlanFileError, StalePlan
+from planner.errors import PlanFileError
 from planner.placement.model import Assignment, Enforcement, Headroom, Rejection
 from planner.planning.plan import Action, Change, Drift, OutputChange, Plan, Reservation, TakesEffect
 from planner.sdk.storage import PoolSpec
-from planner.state.model import OutputValue, Snapshot
+from planner.state.model import OutputValue
 from planner.state.store import Cipher, NoCipher
 from planner.steps.graph import Step, StepGraph
 from planner.values import codec
@@ -51,9 +51,11 @@ def write(path: Path, plan: Plan, sources: Sequence[Source], cipher: Cipher = _I
     Save a plan: whole, or not at all.
 
     Raises:
-        PlanFileError: the file cannot be written.
+        PlanFileError: the file cannot be written, or the plan is an offline one.
         StateError: the key cannot be had.
     """
+    if plan.offline:
+        raise PlanFileError("An offline plan is not saved.", "It could not be applied: no system was asked for it.")
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_PLAN, _text(_plan_json(plan)))
@@ -108,34 +110,6 @@ def read(path: Path, cipher: Cipher = _IN_PLAIN) -> SavedPlan:
         return SavedPlan(_plan_from(data), sources)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PlanFileError(f"{path} is damaged.", "Make a new one with: lunform plan -out=FILE") from error
-
-
-def refuse_stale(plan: Plan, snapshot: Snapshot) -> None:
-    """
-    Hold a plan against the state as it is now. Only what the plan touches counts.
-
-    Raises:
-        StalePlan: an object that it touches has changed since, or it was made for another state.
-    """
-    if plan.lineage != snapshot.lineage:
-        was = plan.lineage or "a state that had never been written"
-        raise StalePlan(
-            "The plan was made for another state.",
-            f"It was made for {was}; this one is {snapshot.lineage or 'not written yet'}. Plan again.",
-        )
-    moved = []
-    for change in plan.changes:
-        if change.is_empty:
-            continue
-        object = snapshot.objects.get(change.previous or change.address)
-        if object is None and change.revision is not None:
-            moved.append(f"{change.address} is not recorded any more")
-        elif object is not None and change.revision is None:
-            moved.append(f"{change.address} exists by now")
-        elif object is not None and object.revision != change.revision:
-            moved.append(f"{change.address} was changed")
-    if moved:
-        raise StalePlan("The plan is stale.", f"Since it was made: {'; '.join(moved)}. Plan again.")
 
 
 # -- plan <-> JSON --

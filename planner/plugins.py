@@ -20,7 +20,7 @@ from planner.encryption import cipher_of
 from planner.errors import ProviderNotFound
 from planner.guard import Secrets, guarded
 from planner.sdk.hypervisor import HypervisorProvider
-from planner.sdk.provider import ProviderDefinition
+from planner.sdk.provider import MAX_CALLS, ProviderDefinition
 from planner.sdk.storage import StorageProvider
 from planner.state.store import BackendDefinition, Cipher, StateBackend
 from planner.syntax import ast
@@ -94,6 +94,11 @@ class OpenProviders:
                 hypervisor = definition.open_hypervisor(self._for(address, definition))
                 self._hypervisors[address] = guarded(hypervisor, address, self._secrets)
             return self._hypervisors[address]
+
+    def limit(self, address: ProviderAddress) -> int | None:
+        given, definition = self._settings.get(address, {}).get(MAX_CALLS.name), provider_definition(address.name)
+        # One that is not installed is told of by whoever calls it.
+        return given if isinstance(given, int) else definition.max_calls if definition is not None else None
 
     def close(self) -> None:
         for storage in self._storage.values():

@@ -41,6 +41,10 @@ class World:
         assert PROVIDER.open_hypervisor is not None
         self.array: StorageProvider = PROVIDER.open_storage(given)
         self.hosts: HypervisorProvider = PROVIDER.open_hypervisor(given)
+        self.limits: dict[ProviderAddress, int] = {}
+
+    def limit(self, address: ProviderAddress) -> int | None:
+        return self.limits.get(address)
 
     def storage(self, address: ProviderAddress) -> StorageProvider:
         assert address == ARRAY

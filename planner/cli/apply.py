@@ -1,4 +1,4 @@
-"""`apply`, `destroy` and `refresh`: do what a plan says."""
+"""`apply`, `destroy`, `refresh` and `import`: do what a plan says."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from planner import operations
+from planner.addresses import AddressError, parse_instance
 from planner.cli.arguments import (
     Command,
     Planning,
@@ -23,7 +24,7 @@ from planner.cli.arguments import (
     takes_selection,
     takes_terminal,
 )
-from planner.cli.asking import approve, load_project
+from planner.cli.asking import approve, load_project, warn_without_lock
 from planner.cli.terminal import Terminal
 from planner.cli.watching import apply_progress, stopping, tell_recovery
 from planner.errors import EXIT_ERROR, EXIT_OK
@@ -37,7 +38,6 @@ def _applies(command: Command) -> Command:
     for option in (
         boolean("-auto-approve", False, "Do not ask."),
         boolean("-allow-data-loss", False, "Let volumes be destroyed without being asked for their number."),
-        click.option("-parallelism", type=click.IntRange(1, 1024), default=10, help="Provider calls at once (10)."),
     ):
         command = option(command)
     return command
@@ -61,7 +61,6 @@ def apply_command(
     replaces: tuple[str, ...],
     auto_approve: bool,
     allow_data_loss: bool,
-    parallelism: int,
     inputs: operations.Inputs,
     planning: Planning,
     terminal: Terminal,
@@ -90,17 +89,19 @@ def apply_command(
             selecting.targets,
             selecting.excludes,
             frozenset(addresses("-replace", replaces)),
+            parallelism=planning.parallelism,
         )
-        return _plan_and_apply(request, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
+        return _plan_and_apply(request, auto_approve, allow_data_loss, inputs, planning, terminal)
     if destroy or refresh_only or replaces or selecting != Selecting() or not planning.refresh:
         raise click.UsageError(
             "A saved plan says all that is to be done; -destroy, -refresh, -refresh-only, -target, -exclude and"
             " -replace do not go with it."
         )
+    warn_without_lock(planning, terminal)
     found = operations.read_plan(Path(), Path(saved))
     project = operations.load(Path(), operations.with_saved(inputs, found), found.sources)
     approve(found.plan, True, allow_data_loss, False)
-    return _run(project, found.plan, parallelism, planning, terminal)
+    return _run(project, found.plan, planning, terminal)
 
 
 @click.command("destroy")
@@ -113,7 +114,6 @@ def destroy_command(
     selecting: Selecting,
     auto_approve: bool,
     allow_data_loss: bool,
-    parallelism: int,
     inputs: operations.Inputs,
     planning: Planning,
     terminal: Terminal,
@@ -126,8 +126,14 @@ def destroy_command(
       lunform destroy
       lunform destroy -exclude='volume.db["wal"]'
     """
-    request = PlanRequest(destroy=True, read=planning.refresh, targets=selecting.targets, excludes=selecting.excludes)
-    return _plan_and_apply(request, auto_approve, allow_data_loss, parallelism, inputs, planning, terminal)
+    request = PlanRequest(
+        destroy=True,
+        read=planning.refresh,
+        targets=selecting.targets,
+        excludes=selecting.excludes,
+        parallelism=planning.parallelism,
+    )
+    return _plan_and_apply(request, auto_approve, allow_data_loss, inputs, planning, terminal)
 
 
 @click.command("refresh")
@@ -145,35 +151,67 @@ def refresh_command(selecting: Selecting, inputs: operations.Inputs, planning: P
     Example: lunform refresh
     """
     refuse_with_refresh_only(False, planning)
-    request = PlanRequest(refresh_only=True, targets=selecting.targets, excludes=selecting.excludes)
-    return _plan_and_apply(request, True, False, 1, inputs, planning, terminal)
+    request = PlanRequest(
+        refresh_only=True,
+        targets=selecting.targets,
+        excludes=selecting.excludes,
+        parallelism=planning.parallelism,
+    )
+    return _plan_and_apply(request, True, False, inputs, planning, terminal)
+
+
+@click.command("import")
+@click.argument("address")
+@click.argument("id")
+@takes_inputs
+@takes_planning
+@takes_terminal
+def import_command(address: str, id: str, inputs: operations.Inputs, planning: Planning, terminal: Terminal) -> int:
+    """
+    Record a volume that an array has already under an address that the configuration declares. The ID is the array's
+    id of it, or its name there.
+
+    Nothing is changed on any system. How the volume differs from its block, the next plan shows.
+
+    \b
+    Examples:
+      lunform import volume.legacy vol-17
+      lunform import 'volume.db["wal"]' db-01-wal
+    """
+    if not planning.refresh:
+        raise click.UsageError("import looks for the volume on its array, and -refresh=false does not: take it away.")
+    try:
+        request = PlanRequest(read=False, importing=(parse_instance(address), id), parallelism=planning.parallelism)
+    except AddressError as error:
+        raise click.UsageError(str(error)) from None
+    return _plan_and_apply(request, True, False, inputs, planning, terminal)
 
 
 def _plan_and_apply(
     request: PlanRequest,
     auto_approve: bool,
     allow_data_loss: bool,
-    parallelism: int,
     inputs: operations.Inputs,
     planning: Planning,
     terminal: Terminal,
 ) -> int:
     if terminal.json and not auto_approve:
         raise click.UsageError("With -json nobody can be asked: add -auto-approve, or apply a saved plan.")
-    project = load_project(inputs, planning, terminal)
+    warn_without_lock(planning, terminal)
+    project = load_project(inputs, planning.may_ask, terminal)
     watch = tell_recovery(terminal)
     with closing(operations.store_of(project)) as store:
         operations.settle_interrupted(project, store, watch, planning.lock_timeout)
-        plan, diagnostics = operations.plan(project, store, request, watch)
+        plan, diagnostics = operations.plan(project, store, request, watch, lock=planning.locks)
     if not terminal.json:
         terminal.plan(plan)
     terminal.diagnostics(diagnostics)
     if not plan.is_empty:
         approve(plan, auto_approve, allow_data_loss, planning.may_ask and terminal.can_ask)
-    return _run(project, plan, parallelism, planning, terminal)
+    return _run(project, plan, planning, terminal)
 
 
-def _run(project: operations.Project, plan: Plan, parallelism: int, planning: Planning, terminal: Terminal) -> int:
+def _run(project: operations.Project, plan: Plan, planning: Planning, terminal: Terminal) -> int:
     stop = Stop()
     with (
         closing(operations.store_of(project)) as store,
@@ -181,7 +219,7 @@ def _run(project: operations.Project, plan: Plan, parallelism: int, planning: Pl
         stopping(stop),
     ):
         applied = operations.apply(
-            project, store, plan, watch, parallelism=parallelism, lock_timeout=planning.lock_timeout, stop=stop
+            project, store, plan, watch, parallelism=planning.parallelism, lock_timeout=planning.lock_timeout, stop=stop
         )
         if isinstance(watch, JsonLines):
             watch.diagnostics(applied.diagnostics)

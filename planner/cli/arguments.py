@@ -40,6 +40,8 @@ BOOLEANS = frozenset(
         "-check",
         "-diff",
         "-list",
+        "-lock",
+        "-offline",
         "-write",
         "-recursive",
         "-dry-run",
@@ -94,13 +96,19 @@ class Planning:
     """
     Attributes:
         refresh: read what is really there.
-        lock_timeout: seconds to wait for the state.
+        lock_timeout: seconds to wait for the state; None to go without its lock.
         may_ask: a person may be asked, if there is one.
+        parallelism: provider calls at once.
     """
 
     refresh: bool
-    lock_timeout: float
+    lock_timeout: float | None
     may_ask: bool
+    parallelism: int
+
+    @property
+    def locks(self) -> bool:
+        return self.lock_timeout is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +167,18 @@ def takes_planning(command: Command) -> Command:
     """For every verb that plans: passes `planning`."""
 
     @boolean("-refresh", True, "-refresh=false takes what is recorded for what is there.")
-    @click.option("-lock-timeout", default="0s", metavar="TIME", help="How long to wait for the state: 30s, 5m.")
+    @click.option("-parallelism", type=click.IntRange(1, 1024), default=10, help="Provider calls at once (10).")
+    @click.option("-lock-timeout", metavar="TIME", help="How long to wait for the state: 30s, 5m.")
+    @boolean("-lock", True, "-lock=false goes without the state's lock.")
     @boolean("-input", True, "-input=false never asks.")
     @functools.wraps(command)
-    def wrapped(*args: Any, refresh: bool, lock_timeout: str, input: bool, **more: Any) -> Any:
-        return command(*args, planning=Planning(refresh, _seconds(lock_timeout), input), **more)
+    def wrapped(
+        *args: Any, refresh: bool, parallelism: int, lock_timeout: str | None, lock: bool, input: bool, **more: Any
+    ) -> Any:
+        if not lock and lock_timeout is not None:
+            raise click.UsageError("-lock-timeout waits for the lock, and -lock=false goes without: take one away.")
+        wait = _seconds(lock_timeout or "0s") if lock else None
+        return command(*args, planning=Planning(refresh, wait, input, parallelism), **more)
 
     return wrapped
 

@@ -1,4 +1,4 @@
-"""What a person at a terminal is asked: values of variables that have none, and whether to go on."""
+"""What a person at a terminal is asked or told before: values of variables that have none, and whether to go on."""
 
 from __future__ import annotations
 
@@ -12,25 +12,33 @@ from planner import operations
 from planner.cli.arguments import Planning
 from planner.cli.terminal import Terminal
 from planner.config.variables import FromCommandLine
-from planner.diagnostics import Source
+from planner.diagnostics import Diagnostics, Source
 from planner.errors import LunformError
 from planner.planning.plan import Plan
 
 
 def load_project(
-    inputs: operations.Inputs, planning: Planning, terminal: Terminal, sources: Sequence[Source] | None = None
+    inputs: operations.Inputs,
+    may_ask: bool,
+    terminal: Terminal,
+    sources: Sequence[Source] | None = None,
+    *,
+    secrets: bool = True,
 ) -> operations.Project:
     """
     This directory's configuration, or that of `sources`; required variables without a value are asked for where
     somebody can answer.
+
+    Args:
+        secrets: sensitive ones, too.
     """
     project = operations.load(Path(), inputs, sources)
     missing = [
         variable
         for name, variable in project.module.variables.items()
-        if variable.default is None and name not in project.given
+        if variable.default is None and name not in project.given and (secrets or not variable.sensitive)
     ]
-    if not missing or not planning.may_ask or not terminal.can_ask:
+    if not missing or not may_ask or not terminal.can_ask:
         return project
     answers = []
     for variable in missing:
@@ -89,3 +97,15 @@ def confirm(question: str, flag: str, can_ask: bool) -> None:
 def _ask(question: str, answer: str, declined: str = "Apply cancelled.") -> None:
     if click.prompt("\n" + question, default="", show_default=False) != answer:
         raise LunformError(declined, "Nothing was changed.")
+
+
+def warn_without_lock(planning: Planning, terminal: Terminal) -> None:
+    """For whatever writes the state."""
+    if not planning.locks:
+        warning = Diagnostics()
+        warning.warning(
+            "The state is not locked",
+            "-lock=false keeps nobody else out: two applies at once make volumes twice, and each writes over what the"
+            " other recorded. To wait for whoever holds the lock, give -lock-timeout instead.",
+        )
+        terminal.diagnostics(warning)

@@ -7,7 +7,7 @@ from contextlib import closing
 import click
 
 from planner import operations
-from planner.cli.arguments import Planning, boolean, takes_inputs, takes_terminal
+from planner.cli.arguments import boolean, takes_inputs, takes_terminal
 from planner.cli.asking import load_project
 from planner.cli.terminal import Terminal
 from planner.cli.watching import tell_recovery
@@ -42,7 +42,7 @@ def capacity_command(
       lunform capacity -pool=pool.ssd -pool='pool.site["east"]'
       lunform capacity -json | jq '.pools[].iops.free'
     """
-    project = load_project(inputs, Planning(True, 0.0, input), terminal)
+    project = load_project(inputs, input, terminal)
     with closing(operations.store_of(project)) as store:
         capacity, diagnostics = operations.capacity(project, store, _size(size), pools, tell_recovery(terminal))
     if terminal.json:

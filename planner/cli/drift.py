@@ -32,9 +32,10 @@ def drift_command(inputs: operations.Inputs, planning: Planning, terminal: Termi
     """
     if not planning.refresh:
         raise click.UsageError("drift reads what is there, and -refresh=false does not: take it away.")
-    project = load_project(inputs, planning, terminal)
+    project = load_project(inputs, planning.may_ask, terminal)
     with closing(operations.store_of(project)) as store:
-        plan, diagnostics = operations.plan(project, store, PlanRequest(refresh_only=True), tell_recovery(terminal))
+        request = PlanRequest(refresh_only=True, parallelism=planning.parallelism)
+        plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal), lock=planning.locks)
     terminal.drift(plan)
     terminal.diagnostics(diagnostics)
     return EXIT_CHANGES if any(change.drift for change in plan.changes) else EXIT_OK

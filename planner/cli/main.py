@@ -27,6 +27,7 @@ VERBS = {
     "apply": "planner.cli.apply",
     "destroy": "planner.cli.apply",
     "refresh": "planner.cli.apply",
+    "import": "planner.cli.apply",
     "drift": "planner.cli.drift",
     "scan": "planner.cli.scan",
     "show": "planner.cli.inspect",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -38,6 +39,7 @@ from planner.planning.builder import PlanRequest
 @takes_selection
 @takes_replace
 @boolean("-detailed-exitcode", False, "Exit with 2 when there are changes.")
+@boolean("-offline", False, "Plan by what is recorded and declared, and ask no system.")
 @boolean("-explain", False, "Say why each volume is where it is, and why not elsewhere.")
 @takes_inputs
 @takes_planning
@@ -50,6 +52,7 @@ def plan_command(
     selecting: Selecting,
     replaces: tuple[str, ...],
     detailed_exitcode: bool,
+    offline: bool,
     explain: bool,
     inputs: operations.Inputs,
     planning: Planning,
@@ -59,6 +62,9 @@ def plan_command(
     Show what would change, on which pool each volume would go, who holds its figures, and the steps that it takes.
 
     Only reads: nothing is changed, and no lock is taken.
+
+    With -offline no provider is opened or asked, and sensitive variables need no value: for pull requests, where there
+    are no credentials. Such a plan is neither saved nor applied.
 
     \b
     Examples:
@@ -71,12 +77,20 @@ def plan_command(
       lunform plan -exclude=pool.west
       lunform plan -replace='volume.db["wal"]'
       lunform plan -revert 3f2a -out=back.plan
+      lunform plan -offline -detailed-exitcode
     """
     if revert is not None and (destroy or refresh_only):
         raise click.UsageError("-revert goes back to a configuration; -destroy and -refresh-only follow none.")
     if refresh_only:
         refuse_with_refresh_only(destroy, planning)
     refuse_replace(replaces, destroy, refresh_only)
+    if offline and refresh_only:
+        raise click.UsageError("-refresh-only reads what is there, and -offline asks nobody: take one of them away.")
+    if offline and out is not None:
+        raise click.UsageError(
+            "-offline plans without asking any system, so what it shows is not what an apply would do, and it is not"
+            " saved. For a policy check: lunform plan -offline -json > plan.json"
+        )
     request = PlanRequest(
         destroy,
         planning.refresh,
@@ -84,10 +98,13 @@ def plan_command(
         selecting.targets,
         selecting.excludes,
         frozenset(addresses("-replace", replaces)),
+        offline=offline,
+        parallelism=planning.parallelism,
     )
-    project = load_project(inputs, planning, terminal) if revert is None else _as_of(revert, inputs, planning, terminal)
+    load = load_project if revert is None else partial(_as_of, revert)
+    project = load(inputs, planning.may_ask, terminal, secrets=not offline)
     with closing(operations.store_of(project)) as store:
-        plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal))
+        plan, diagnostics = operations.plan(project, store, request, tell_recovery(terminal), lock=planning.locks)
     terminal.plan(plan, explain)
     terminal.diagnostics(diagnostics)
     if out is not None:
@@ -97,14 +114,16 @@ def plan_command(
     return EXIT_CHANGES if detailed_exitcode and not plan.is_empty else EXIT_OK
 
 
-def _as_of(id: str, inputs: operations.Inputs, planning: Planning, terminal: Terminal) -> operations.Project:
+def _as_of(
+    id: str, inputs: operations.Inputs, may_ask: bool, terminal: Terminal, *, secrets: bool
+) -> operations.Project:
     """The configuration and the values that a run was made from. Sensitive values are those that are given now."""
     from planner.history import find_run, origin_of
 
     with closing(operations.store_of(operations.load(Path(), operations.Inputs()))) as store:
         run = find_run(store, id)
         origin, sources = origin_of(store, run)
-    project = load_project(replace(inputs, saved=origin.variables), planning, terminal, sources)
+    project = load_project(replace(inputs, saved=origin.variables), may_ask, terminal, sources, secrets=secrets)
     project.diagnostics.warning(
         "Back to an earlier configuration",
         f"This is planned with the configuration and the values of run {run.id} ({run.started}, {run.who}). Take the"

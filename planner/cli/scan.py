@@ -9,7 +9,7 @@ import click
 
 from planner import operations
 from planner.cli.arguments import Planning, boolean, takes_inputs, takes_planning, takes_terminal
-from planner.cli.asking import approve, load_project
+from planner.cli.asking import approve, load_project, warn_without_lock
 from planner.cli.terminal import Terminal
 from planner.cli.watching import apply_progress, stopping, tell_recovery
 from planner.diagnostics import Diagnostics, did_you_mean
@@ -58,12 +58,14 @@ def scan_command(
         raise click.UsageError("An ID says what -adopt or -reap is to be about: add one of them.")
     if terminal.json and (adopt or reap) and not auto_approve:
         raise click.UsageError("With -json nobody can be asked: add -auto-approve.")
-    project = load_project(inputs, planning, terminal)
+    if adopt or reap:
+        warn_without_lock(planning, terminal)
+    project = load_project(inputs, planning.may_ask, terminal)
     watch = tell_recovery(terminal)
     with closing(operations.store_of(project)) as store:
         if adopt or reap:
             operations.settle_interrupted(project, store, watch, planning.lock_timeout)
-        scanned, diagnostics = operations.scan(project, store, watch)
+        scanned, diagnostics = operations.scan(project, store, watch, parallelism=planning.parallelism)
     if not (adopt or reap):
         _show(scanned, diagnostics, terminal)
         return EXIT_ERROR if diagnostics.has_errors else EXIT_OK if scanned.scan.is_empty else EXIT_CHANGES
@@ -79,7 +81,15 @@ def scan_command(
     stop = Stop()
     with closing(operations.store_of(project)) as store, apply_progress(plan, terminal) as progress, stopping(stop):
         applied = operations.dispose(
-            project, store, plan, scanned, disposal, progress, lock_timeout=planning.lock_timeout, stop=stop
+            project,
+            store,
+            plan,
+            scanned,
+            disposal,
+            progress,
+            parallelism=planning.parallelism,
+            lock_timeout=planning.lock_timeout,
+            stop=stop,
         )
     terminal.applied(plan, applied)
     return EXIT_OK if applied.complete else EXIT_ERROR

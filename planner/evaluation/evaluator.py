@@ -24,7 +24,7 @@ from planner.addresses import (
 from planner.config.model import Module
 from planner.config.variables import GivenValue, ParseExpression
 from planner.diagnostics import Diagnostics, Severity, did_you_mean
-from planner.evaluation.arguments import evaluate_body, merge_copies, texts_in
+from planner.evaluation.arguments import CompiledBody, evaluate_body, merge_copies, texts_in
 from planner.evaluation.compiler import Compiled, compile_expression
 from planner.evaluation.errors import EvaluationError
 from planner.evaluation.functions.signature import Function
@@ -41,6 +41,7 @@ from planner.evaluation.program import (
 )
 from planner.evaluation.resource_graph import DesiredOutput, ResourceGraph, ResourceInstance
 from planner.evaluation.scope import Scope
+from planner.sdk.provider import MAX_CALLS
 from planner.syntax import ast
 from planner.values.codec import from_plain, to_plain
 from planner.values.convert import ConversionError, convert
@@ -93,6 +94,7 @@ class Evaluator:
         before: Evaluated | None = None,
         *,
         without_inputs: bool = False,
+        without_secrets: bool = False,
         without_copies: bool = False,
         holds: Callable[[InstanceAddress], bool] = lambda address: True,
         providers_only: bool = False,
@@ -105,13 +107,14 @@ class Evaluator:
             before: an earlier evaluation; only what depends on volumes is worked out anew, since only of volumes can
                 a later stage know more.
             without_inputs: a required variable that nothing gives a value is unknown, and no mistake.
+            without_secrets: the same for those that are sensitive.
             without_copies: a block whose number of copies is not known has none and is unknown, which is no mistake.
             holds: whether an instance's preconditions and postconditions count; they do not where nothing is to be done
                 that they could stop.
             providers_only: nothing but the providers' settings and what they need: thousands of volumes are not.
         """
         nodes = [node for node in self.program.order if not providers_only or node in self.program.for_providers]
-        return _Run(self, value_of, before, without_inputs, without_copies, holds).evaluate(nodes)
+        return _Run(self, value_of, before, without_inputs, without_secrets, without_copies, holds).evaluate(nodes)
 
     def edges(self) -> list[tuple[str, str]]:
         """(needing, needed) pairs of blocks, sorted."""
@@ -205,11 +208,13 @@ class _Run:
         value_of: ValueOf,
         before: Evaluated | None,
         without_inputs: bool,
+        without_secrets: bool,
         without_copies: bool,
         holds: Callable[[InstanceAddress], bool],
     ) -> None:
         self.evaluator = evaluator
         self.without_inputs = without_inputs
+        self.without_secrets = without_secrets
         self.without_copies = without_copies
         self.holds = holds
         self.program = evaluator.program
@@ -312,7 +317,8 @@ class _Run:
         variable = self.program.modules[node.module].variables[node.name]
         if not path:
             given = evaluator.given.get(node.name)
-            if given is None and variable.default is None and self.without_inputs:
+            may_lack = self.without_inputs or (self.without_secrets and variable.sensitive)
+            if given is None and variable.default is None and may_lack:
                 value = unknown_variable(variable, self.diagnostics)
             else:
                 value = evaluate_variable(
@@ -360,8 +366,20 @@ class _Run:
             return
         for key, scope in self._scopes(compiled.for_each, None, compiled.copies, path) or ():
             settings = evaluate_body(compiled.body, scope, self.diagnostics, stored=False, secrets=self.secrets)
+            self._check_limit(compiled.body, settings[MAX_CALLS.name])
             address = replace(compiled.address, key=None if key is None else str(key))
             self.providers[address] = settings
+
+    def _check_limit(self, body: CompiledBody, limit: Any) -> None:
+        if limit is None or isinstance(limit, Unknown) or (isinstance(limit, int) and limit >= 1):
+            return
+        given = next(item.range for item in body.arguments if item.argument == MAX_CALLS)
+        self.diagnostics.error(
+            "Unsuitable value",
+            f"{MAX_CALLS.name} is a whole number from 1 up, not {short_text(limit)}. Leave it out for as many as the"
+            " provider bears.",
+            given,
+        )
 
     def _provider_of(self, compiled: CompiledResource, scope: _Scope, mistakes: Diagnostics) -> ProviderAddress | None:
         """The provider of one copy of a pool or host: where its block has for_each, one of its copies."""

@@ -21,7 +21,7 @@ from planner.evaluation.functions.signature import Function
 from planner.evaluation.references import Reference, references
 from planner.resources.catalog import DATA_TYPES, PROVIDED, RESOURCE_TYPES
 from planner.resources.schema import ResourceType
-from planner.sdk.provider import ProviderDefinition
+from planner.sdk.provider import MAX_CALLS, ProviderDefinition
 from planner.syntax import ast
 
 ROOTS = ("var", "local", "each", "count", "path", "lunform", "module", "data", "self")
@@ -291,7 +291,7 @@ class _ModuleBuilder:
             self._needs(node, references(block.for_each))
         definition = self._definition(address, block.range)
         if definition is not None:
-            settings = ResourceType(address.name, definition.summary, definition.settings)
+            settings = ResourceType(address.name, definition.summary, (*definition.settings, MAX_CALLS))
             owner = f'provider "{address.name}"'
             self._warn_of_secrets(block, definition)
             body = self._body(block.body, settings, owner, block.range, ("alias", "for_each"))

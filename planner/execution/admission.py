@@ -14,21 +14,26 @@ from functools import partial
 from planner.diagnostics import Diagnostics
 from planner.errors import InvalidConfiguration, NoRoom
 from planner.planning.plan import Reservation
-from planner.planning.refresh import read_at_once
+from planner.planning.refresh import PARALLELISM, Read, read_at_once
 from planner.sdk.provider import Providers
 from planner.sdk.storage import PoolStatus
 from planner.units import approximate_size
 
 
-def refuse_overcommitted(reservations: Sequence[Reservation], providers: Providers) -> None:
+def refuse_overcommitted(
+    reservations: Sequence[Reservation], providers: Providers, parallelism: int = PARALLELISM
+) -> None:
     """
+    Args:
+        parallelism: pools that are read at once.
+
     Raises:
         NoRoom: naming each pool, with its figures.
         InvalidConfiguration: a pool cannot be read.
     """
     unread = Diagnostics()
-    reads = {item.pool.address: partial(_read, item, providers) for item in reservations}
-    found = read_at_once(reads, {}, unread)
+    reads = {item.pool.address: Read(item.provider, partial(_read, item, providers)) for item in reservations}
+    found = read_at_once(reads, providers, unread, parallelism)
     if unread.has_errors:
         raise InvalidConfiguration(unread)
     short = {item.pool.address: lacks for item in reservations if (lacks := _lacks(item, found[item.pool.address]))}

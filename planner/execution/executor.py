@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, assert_never
 
-from planner.addresses import InstanceAddress, ProviderAddress
+from planner.addresses import InstanceAddress
 from planner.errors import LunformError
 from planner.events import (
     ApplyStarted,
@@ -132,7 +132,6 @@ def execute(
     observer: Observer = ignore,
     *,
     parallelism: int = 10,
-    provider_limits: Mapping[ProviderAddress, int] | None = None,
     deadline: float = DEADLINE,
     stop: Stop | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -145,8 +144,8 @@ def execute(
 
     Args:
         objects: as recorded, with what recovery found.
-        parallelism: calls at once.
-        provider_limits: steps under way at a provider at once, those that it works on by itself included.
+        parallelism: calls at once. Of each provider there are besides no more steps under way than it bears, those that
+            it works on by itself included.
         deadline: seconds that a step may take, from its first call on.
         clock: seconds from any fixed point.
         origin: what the plan was made from, to be kept with the run.
@@ -155,9 +154,9 @@ def execute(
         StateError: an outcome could not be committed. Calls under way were let end; the intents of all that is not
             committed stay in doubt.
     """
-    scheduler = Scheduler(
-        graph, parallelism=parallelism, deadline=deadline, jitter=jitter, provider_limits=provider_limits
-    )
+    involved = {step.provider for step in graph.steps if step.provider is not None and step.verb not in LOCAL_VERBS}
+    limits = {provider: limit for provider in involved if (limit := providers.limit(provider)) is not None}
+    scheduler = Scheduler(graph, parallelism=parallelism, deadline=deadline, jitter=jitter, provider_limits=limits)
     intents = [Intent(run.id, step.id, str(step.address), step.to_json()) for step in graph.steps]
     fault_point("before-begin")
     lineage = store.begin(run, intents, origin)

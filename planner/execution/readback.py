@@ -23,7 +23,7 @@ from planner.execution.outcome import attachment
 from planner.placement.model import Enforcement
 from planner.planning.current import Current, current
 from planner.planning.plan import Plan
-from planner.planning.refresh import Actual, HostTarget, PoolTarget, refresh
+from planner.planning.refresh import PARALLELISM, Actual, HostTarget, PoolTarget, refresh
 from planner.sdk.provider import Providers
 from planner.state.model import Attributes, Outcome, RecordedObject, Run
 from planner.state.store import StateStore
@@ -45,19 +45,28 @@ class _Denial:
 
 
 def read_back(
-    run: Run, plan: Plan, result: ExecutionResult, providers: Providers, store: StateStore, observer: Observer
+    run: Run,
+    plan: Plan,
+    result: ExecutionResult,
+    providers: Providers,
+    store: StateStore,
+    observer: Observer,
+    parallelism: int = PARALLELISM,
 ) -> tuple[ExecutionResult, Diagnostics]:
     """
     The result, in which steps without their effect have failed; and warnings, for figures that are best effort, and
     errors, where a system cannot be read. The record is made what was read, so that the next plan shows the difference.
 
     The caller holds the state's lock.
+
+    Args:
+        parallelism: pools and hosts that are read at once.
     """
     told = [step for step in result.done if _tells_array(step) or step.verb in _TELLS_HYPERVISOR]
     if not told:
         return result, Diagnostics()
     fault_point("readback:before-read")
-    actual, diagnostics = _read(told, providers)
+    actual, diagnostics = _read(told, providers, parallelism)
     fault_point("readback:after-read")
     enforcement = {c.address: c.assignment.enforcement for c in plan.changes if c.assignment is not None}
     by_object: dict[InstanceAddress, list[Step]] = defaultdict(list)
@@ -94,7 +103,7 @@ def read_back(
     return replace(result, done=done, failed=(*result.failed, *failures), objects=objects), diagnostics
 
 
-def _read(told: Sequence[Step], providers: Providers) -> tuple[Actual, Diagnostics]:
+def _read(told: Sequence[Step], providers: Providers, parallelism: int) -> tuple[Actual, Diagnostics]:
     """The pools and hosts that were told something."""
     pools = {
         step.arguments["pool"]: PoolTarget(provider_of(step), pool_spec(step), list_volumes=True)
@@ -106,7 +115,7 @@ def _read(told: Sequence[Step], providers: Providers) -> tuple[Actual, Diagnosti
         for step in told
         if step.verb in _TELLS_HYPERVISOR
     }
-    actual, unread = refresh(list(pools.values()), list(hosts.values()), providers, ignore)
+    actual, unread = refresh(list(pools.values()), list(hosts.values()), providers, ignore, parallelism)
     return actual, Diagnostics(
         [replace(item, detail=f"{item.detail} What was changed there could not be read back.") for item in unread]
     )

@@ -128,7 +128,7 @@ class Scheduler:
     Args:
         parallelism: calls at once.
         deadline: seconds from a step's first start after which it is neither tried nor asked for again.
-        provider_limits: steps under way at a provider at once, resting ones included.
+        provider_limits: steps under way at a provider at once, resting ones included, those that returned not.
         jitter: gives numbers in [0, 1) that spread repeated calls.
 
     Attributes:
@@ -173,7 +173,7 @@ class Scheduler:
         self._attempts: dict[int, int] = {}
 
         self._limits = dict(provider_limits or {})
-        self._under_way = dict.fromkeys(self._limits, 0)
+        self._under_way: dict[ProviderAddress, set[int]] = {provider: set() for provider in self._limits}
         self._parked: dict[ProviderAddress, list[int]] = {provider: [] for provider in self._limits}
 
     @property
@@ -194,7 +194,7 @@ class Scheduler:
         for event in events:
             match event:
                 case StepReturned(step):
-                    self._running.discard(step)
+                    self._free(step)
                 case StepDone(step):
                     self._settle(step)
                     for dependent in self._dependents[step]:
@@ -222,13 +222,17 @@ class Scheduler:
     # What events do
 
     def _settle(self, step: int) -> None:
-        self._running.discard(step)
+        self._free(step)
         self._unsettled.discard(step)
         self._expires.pop(step, None)
         self._attempts.pop(step, None)
+
+    def _free(self, step: int) -> None:
+        """Its call is over: its place, and the one at its provider, are free."""
+        self._running.discard(step)
         provider = self._providers[step]
-        if provider is not None and provider in self._limits:
-            self._under_way[provider] -= 1
+        if provider is not None and provider in self._limits and step in self._under_way[provider]:
+            self._under_way[provider].discard(step)
             if self._parked[provider]:
                 heapq.heappush(self._ready, heapq.heappop(self._parked[provider]))
 
@@ -297,10 +301,10 @@ class Scheduler:
             step = heapq.heappop(self._ready)
             provider = self._providers[step]
             if provider is not None and provider in self._limits:
-                if self._under_way[provider] >= self._limits[provider]:
+                if len(self._under_way[provider]) >= self._limits[provider]:
                     heapq.heappush(self._parked[provider], step)
                     continue
-                self._under_way[provider] += 1
+                self._under_way[provider].add(step)
             self._unstarted.discard(step)
             self._running.add(step)
             self._expires[step] = now + self._deadline

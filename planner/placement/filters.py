@@ -75,6 +75,9 @@ def enforcement(demand: Demand, candidate: Candidate) -> Enforcement:
     by_array = candidate.status.enforces
     floor, ceiling, burst, bandwidth = asked_figures(demand.qos)
 
+    if not candidate.asked:
+        return Enforcement(*("unknown" if asked else "" for asked in (floor, ceiling, burst, bandwidth)))
+
     def limit(figure: str, asked: bool) -> str:
         if not asked:
             return ""
@@ -136,7 +139,7 @@ def _tags(demand: Demand, candidate: Candidate) -> Refusal | None:
 
 
 def _qos(demand: Demand, candidate: Candidate) -> Refusal | None:
-    if demand.qos is None or demand.enforcement == "best_effort":
+    if demand.qos is None or demand.enforcement == "best_effort" or not candidate.asked:
         return None
     who, qos = enforcement(demand, candidate), demand.qos
     figures = (
@@ -159,6 +162,8 @@ def _qos(demand: Demand, candidate: Candidate) -> Refusal | None:
 
 def _limits(demand: Demand, candidate: Candidate) -> Refusal | None:
     """What the array cannot make: from an image, of this size, with these figures."""
+    if not candidate.asked:
+        return None
     if demand.source is not None and "image" not in candidate.array.supports:
         return f"its array ({candidate.array.product}) makes no volume from an image", {}
     limits = candidate.array.limits

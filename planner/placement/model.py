@@ -75,6 +75,8 @@ class Candidate:
         capacity, capacity_iops: what is declared; where it is None, what the array reports counts.
         overprovision: how many times its bytes may be given out. Floors are never given out twice.
         ours: (bytes, floors) of `status.used` and `status.floors` that volumes of this state hold.
+        asked: False where nobody asked the array: then `status` has what this state records, and what the array can do
+            and holds is not known.
     """
 
     id: str
@@ -91,6 +93,7 @@ class Candidate:
     capacity_iops: int | None = None
     overprovision: float = 1.0
     ours: tuple[int, int] = (0, 0)
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ class Rejection:
 class Enforcement:
     """
     Who holds each figure: "storage", "hypervisor", "reserved" (a floor kept by not over-committing the pool), "none";
-    "" where the volume asks for none.
+    "unknown" where the array was not asked; "" where the volume asks for none.
     """
 
     floor: str = ""
@@ -145,6 +148,8 @@ class Assignment:
             somebody looks: a hundred thousand volumes times a hundred pools are too many to keep.
         fitting: the pools that were not: this one, and then those that the weigher liked less, by name. Empty for a
             volume that stays where it is, since no other pool is looked at.
+        among: pools of which only figures that their arrays were not asked for could choose one; empty where `pool` is
+            chosen.
     """
 
     pool: str
@@ -152,6 +157,7 @@ class Assignment:
     reason: str = ""
     rejections: Sequence[Rejection] = ()
     fitting: Sequence[Headroom] = ()
+    among: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

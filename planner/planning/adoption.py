@@ -1,28 +1,36 @@
-"""What is there already and is taken over or only looked at: `import` blocks and `data` sources."""
+"""What is there already and is taken over or only looked at: `import` blocks, the verb, and `data` sources."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from planner.addresses import InstanceAddress
 from planner.config.model import Import
-from planner.diagnostics import Diagnostics, SourceRange
+from planner.diagnostics import Diagnostics, SourceRange, did_you_mean
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.planning.figures import figure_attributes
 from planner.planning.refresh import Actual, PoolTarget
 from planner.resources.declared import pool_arguments
+from planner.resources.vm import VOLUME_TYPES
+from planner.resources.volume import VOLUME
 from planner.sdk.storage import ActualVolume, PoolSpec
-from planner.state.model import Attributes, RecordedObject
+from planner.state.model import Attributes, RecordedObject, Snapshot
 from planner.units import format_size
 from planner.values.marks import Unknown
 
 
 def find_imports(
-    items: Iterable[Import], desired: ResourceGraph, actual: Actual, diagnostics: Diagnostics
-) -> Iterator[tuple[InstanceAddress, dict[str, Any]]]:
-    """The volumes that `import` blocks take over, each in the form in which one of ours is recorded."""
+    items: Iterable[Import], desired: ResourceGraph, importer: Importer | None, diagnostics: Diagnostics
+) -> Iterator[tuple[InstanceAddress, str, dict[str, Any] | None]]:
+    """
+    The volumes that `import` blocks take over: address, id, and the form in which one of ours is recorded.
+
+    Args:
+        importer: None where nothing is looked up. Then the id is the one that the block gives, and the form is None.
+    """
     for item in items:
         id = desired.imports.get(item.target)
         if item.target not in desired.instances:
@@ -31,36 +39,107 @@ def find_imports(
                 f"{item.target} is not declared. Write its block; the plan then shows what would change.",
                 item.range,
             )
-        elif isinstance(id, str):
-            found = _find_import(id, actual, item.range, diagnostics)
+        elif isinstance(id, str) and importer is None:
+            diagnostics.warning(
+                "Import that was not looked up",
+                f"{item.target} would be imported. How it differs from its block, only its array can tell.",
+                item.range,
+            )
+            yield item.target, id, None
+        elif isinstance(id, str) and importer is not None:
+            found = importer.find(item.target, id, item.range)
             if found is not None:
-                yield item.target, found
+                yield item.target, found["id"], found
 
 
-def _find_import(id: str, actual: Actual, range: SourceRange, diagnostics: Diagnostics) -> dict[str, Any] | None:
-    """
-    A volume that the array has, in the form in which one of ours is recorded. None, with a diagnostic, where there is
-    none, or more than one of that name.
-
-    Args:
-        id: the array's id of it, or its name.
-    """
-    listed = [
-        (pool, volume)
-        for pool, reading in sorted(actual.pools.items())
-        for volume in (reading.volumes or {}).values()
-        if id in (volume.id, volume.name)
-    ]
-    exact = [found for found in listed if found[1].id == id] or listed
-    if len(exact) == 1:
-        return recorded_volume(*exact[0])
-    pools = ", ".join(sorted(actual.pools)) or "none"
-    if exact:
-        detail = f'{len(exact)} volumes are called "{id}": {", ".join(v.id for _, v in exact)}. Name one by its id.'
+def can_be_imported(
+    target: InstanceAddress,
+    declared: Collection[InstanceAddress],
+    recorded: RecordedObject | None,
+    diagnostics: Diagnostics,
+) -> bool:
+    """Whether the verb may record a volume under the address; otherwise there is a diagnostic."""
+    if target.type != VOLUME.name:
+        summary, detail = "Unsupported import", f"Only volumes are imported, and {target} is a {target.type}."
+    elif recorded is not None:
+        summary = "Recorded already"
+        detail = (
+            f"{target} is recorded with the id {recorded.attributes['id']}. For another volume to have the address, a"
+            " removed block with destroy = false lets go of this one first."
+        )
+    elif target not in declared:
+        known = [str(address) for address in declared if address.type == VOLUME.name]
+        summary = "Import of something undeclared"
+        detail = (
+            f"{target} is not declared.{did_you_mean(str(target), known)} Write its block first: it says what the"
+            " volume is to be."
+        )
     else:
-        detail = f'No pool of the configuration has a volume with the id or name "{id}". The pools are {pools}.'
-    diagnostics.error("Nothing to import", detail, range)
-    return None
+        return True
+    diagnostics.error(summary, detail, address=str(target))
+    return False
+
+
+class Importer:
+    """Finds volumes that arrays have and that nobody has recorded; each of them once."""
+
+    def __init__(self, snapshot: Snapshot, actual: Actual, diagnostics: Diagnostics) -> None:
+        self._lineage = snapshot.lineage
+        self._pools = actual.pools
+        self._diagnostics = diagnostics
+        self._listed: dict[str, list[tuple[str, ActualVolume]]] = defaultdict(list)
+        for pool, listed in sorted(actual.pools.items()):
+            for volume in (listed.volumes or {}).values():
+                for name in {volume.id, volume.name}:
+                    self._listed[name].append((pool, volume))
+        self._recorded = {
+            (reading.array.identity, object.attributes["id"]): address
+            for address, object in snapshot.objects.items()
+            if address.type in VOLUME_TYPES
+            if (reading := actual.pools.get(object.attributes["pool"])) is not None
+        }
+        """By the array's identity and the id there."""
+
+    def find(self, target: InstanceAddress, id: str, range: SourceRange | None) -> dict[str, Any] | None:
+        """
+        A volume in the form in which one of ours is recorded. None, with a diagnostic, where there is none, or more
+        than one of that name, or it is recorded already.
+
+        Args:
+            target: the address that it is to be recorded under.
+            id: the array's id of it, or its name.
+            range: of the block that asks for it; None for the command line.
+        """
+        listed = self._listed.get(id, [])
+        exact = [found for found in listed if found[1].id == id] or listed
+        if len(exact) != 1:
+            pools = ", ".join(sorted(self._pools)) or "none"
+            detail = f'No pool of the configuration has a volume with the id or name "{id}". The pools are {pools}.'
+            if exact:
+                ids = ", ".join(volume.id for _, volume in exact)
+                detail = f'{len(exact)} volumes are called "{id}": {ids}. Name one by its id.'
+            self._diagnostics.error("Nothing to import", detail, range, address=str(target))
+            return None
+        pool, volume = exact[0]
+        other = self._recorded.setdefault((self._pools[pool].array.identity, volume.id), target)
+        if other != target:
+            self._diagnostics.error(
+                "Recorded under another address",
+                f'"{id}" has the address {other} already, and two addresses would fight for one volume. A moved block'
+                f" gives it the address {target}.",
+                range,
+                address=str(target),
+            )
+            return None
+        if volume.owner is not None and volume.owner.lineage != self._lineage:
+            self._diagnostics.warning(
+                "Volume of another state",
+                f'"{id}" carries the mark of {volume.owner.address} in the state {volume.owner.lineage}. If that state'
+                " is still in use, let go of the volume there, so that only one of them changes it.",
+                range,
+                address=str(target),
+            )
+        return recorded_volume(pool, volume)
 
 
 def pools_of(

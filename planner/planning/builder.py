@@ -23,20 +23,21 @@ from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer
 from planner.placement.allocator import place
 from planner.placement.model import Demand, Placement
-from planner.planning.adoption import find_imports, read_data
+from planner.planning.adoption import Importer, can_be_imported, find_imports, read_data
 from planner.planning.comparison import Verdict, compare_recorded, compare_volume, refuse_replacement
 from planner.planning.current import Current, current
 from planner.planning.effect import takes_effect
-from planner.planning.goal import Goal, as_it_is, demand_of, goal_of
+from planner.planning.goal import SETTLED, Goal, as_it_is, demand_of, goal_of, planned_attributes
 from planner.planning.moves import Moves, apply_moves
 from planner.planning.needs import needs_as_declared, needs_as_planned
+from planner.planning.offline import as_recorded, leave_open, outputs_as_recorded
 from planner.planning.outputs import outputs_as_found, outputs_as_planned, outputs_destroyed, without_left_out
 from planner.planning.placing import candidates, check_pools, held_by_pool, is_without_pool, report
 from planner.planning.plan import Action, Change, Changes, OutputChange, Plan, Reservation
 from planner.planning.policies import Policies
 from planner.planning.reading import to_read
 from planner.planning.recording import left_out, recordings
-from planner.planning.refresh import Actual, refresh
+from planner.planning.refresh import PARALLELISM, Actual, refresh
 from planner.planning.removal import Removals, in_order
 from planner.planning.renames import find_renames, refuse_renames
 from planner.planning.reservation import reservations
@@ -64,6 +65,11 @@ class PlanRequest:
         targets, excludes: plan only for these, or for all but these; see `planner.planning.selection`. One of both is
             empty.
         replaces: objects that are to be made anew.
+        importing: plan only to record, under the address, the volume that the array has under the id; goes without all
+            the others.
+        offline: plan by what is recorded and declared, and open no provider; goes without `refresh_only` and
+            `importing`. Such a plan has no steps, and is never applied.
+        parallelism: pools and hosts that are read at once.
     """
 
     destroy: bool = False
@@ -72,6 +78,9 @@ class PlanRequest:
     targets: tuple[InstanceAddress, ...] = ()
     excludes: tuple[InstanceAddress, ...] = ()
     replaces: frozenset[InstanceAddress] = frozenset()
+    importing: tuple[InstanceAddress, str] | None = None
+    offline: bool = False
+    parallelism: int = PARALLELISM
 
     @property
     def is_partial(self) -> bool:
@@ -80,7 +89,14 @@ class PlanRequest:
     @property
     def operation(self) -> str:
         """As in `Plan.operation`."""
+        if self.importing is not None:
+            return "import"
         return "destroy" if self.destroy else "refresh" if self.refresh_only else "apply"
+
+    @property
+    def only_records(self) -> bool:
+        """No system is changed, whatever the configuration asks for."""
+        return self.operation in ("refresh", "import")
 
 
 def build_plan(
@@ -95,7 +111,7 @@ def build_plan(
     The plan, or None with the diagnostics that stand in its way; warnings come with a plan, too. Only reads.
 
     Args:
-        providers: opens providers with the evaluated settings.
+        providers: opens providers with the evaluated settings; not called for an offline plan.
     """
     return _Planning(evaluator, snapshot, build_steps, request, observer).build(providers)
 
@@ -127,30 +143,35 @@ class _Planning:
 
     def build(self, open_providers: Callable[[ResourceGraph], Providers]) -> tuple[Plan | None, Diagnostics]:
         self.diagnostics.extend(self.evaluator.diagnostics)
-        only = self.request.refresh_only
+        only, offline = self.request.only_records, self.request.offline
         # Which conditions count is known when it is known what the plan is about.
         holds = self._holds_none if only or self.request.is_partial else self._is_in_plan
-        first = self.evaluator.evaluate(self._as_recorded, without_copies=only, holds=holds)
+        first = self.evaluator.evaluate(self._as_recorded, without_copies=only, holds=holds, without_secrets=offline)
         if first.diagnostics.has_errors or self.diagnostics.has_errors:
             self.diagnostics.extend(first.diagnostics)
             return None, self.diagnostics
         self.moves = apply_moves(self.snapshot, self.evaluator.program.modules, first.paths, self.diagnostics)
-        if only:
+        if self.request.refresh_only:
             self._select(first.graph)
             return self._record_what_is_there(first.graph, open_providers(first.graph)), self.diagnostics
         self.snapshot, self.paths = self.moves.snapshot, first.paths
+        if self.request.importing is not None:
+            return self._take_over(*self.request.importing, first.graph, open_providers), self.diagnostics
         desired = first.graph
         self._select(desired)
         self._learn(desired.instances)
-        if not self.diagnostics.has_errors:
+        if offline:
+            self.actual = as_recorded(self.known, self.snapshot.objects)
+        elif not self.diagnostics.has_errors:
             self._refresh(desired, open_providers(desired))
         if self.diagnostics.has_errors:
             return None, self.diagnostics
         self._see()
         if self.moves.changed or any(instance.is_data for instance in desired.instances.values()):
             # Only now is known what data sources say and what moved objects are.
-            self._read_data(desired)
-            first = self.evaluator.evaluate(self._as_recorded, holds=holds)
+            if not offline:
+                self._read_data(desired)
+            first = self.evaluator.evaluate(self._as_recorded, holds=holds, without_secrets=offline)
             if first.diagnostics.has_errors:
                 self.diagnostics.extend(first.diagnostics)
             desired = first.graph
@@ -173,7 +194,9 @@ class _Planning:
             if self.diagnostics.has_errors:
                 return None, self.diagnostics
             before = None if self.request.is_partial else first
-            second = self.evaluator.evaluate(self._plan_instance, before, holds=self._is_in_plan)
+            second = self.evaluator.evaluate(
+                self._plan_instance, before, holds=self._is_in_plan, without_secrets=offline
+            )
             self.diagnostics.extend(second.diagnostics)
             instances, variables = self._with_root_disks(second.graph.instances), second.graph.variables
             outputs = self._told(outputs_as_planned(self.snapshot.outputs, second.graph))
@@ -263,9 +286,13 @@ class _Planning:
         """Read every pool and host that the plan's volumes are on, and those that they may go to."""
         chosen = self._in_plan(desired)
         is_apply = self.request.operation == "apply"
+        asked = is_apply and any(self._is_in_plan(item.target) for item in self.evaluator.module.imports)
+        importing = asked or self.request.importing is not None
         places: set[str] = set()
         if is_apply and any(i.is_data or i.address.type in (VOLUME.name, VM.name) for i in chosen):
             places = {*self._pools(desired), *(str(i.address) for i in chosen if i.address.type == "host")}
+        elif importing:
+            places = set(self._pools(desired))
         pools, hosts = to_read(
             [object for object in self.snapshot.objects.values() if self._is_in_plan(object.address)],
             chosen,
@@ -273,9 +300,9 @@ class _Planning:
             self.pool_providers,
             places,
             lists=self.request.read,
-            importing=is_apply and any(self._is_in_plan(item.target) for item in self.evaluator.module.imports),
+            importing=importing,
         )
-        self.actual, mistakes = refresh(pools, hosts, providers, self.observer)
+        self.actual, mistakes = refresh(pools, hosts, providers, self.observer, self.request.parallelism)
         self.diagnostics.extend(mistakes)
 
     def _see(self) -> None:
@@ -292,9 +319,45 @@ class _Planning:
         """What `import` blocks take over becomes what the volumes are now."""
         new = [item for item in self.evaluator.module.imports if item.target not in self.snapshot.objects]
         asked = [item for item in new if self._is_in_plan(item.target)]
-        for address, found in find_imports(asked, desired, self.actual, self.diagnostics):
-            self.currents[address] = Current(found)
-            self.imports[address] = found["id"]
+        importer = None if self.request.offline else Importer(self.snapshot, self.actual, self.diagnostics)
+        for address, id, found in find_imports(asked, desired, importer, self.diagnostics):
+            self.imports[address] = id
+            if found is not None:
+                self.currents[address] = Current(found)
+
+    def _take_over(
+        self,
+        address: InstanceAddress,
+        id: str,
+        desired: ResourceGraph,
+        open_providers: Callable[[ResourceGraph], Providers],
+    ) -> Plan | None:
+        """
+        Record a volume of the array as it is, with what its block says of it that no array is told; and of the pool and
+        the offering that it names what is not recorded yet. How it differs from its block, the next plan shows.
+        """
+        self._learn(desired.instances)
+        recorded = self.snapshot.objects.get(address)
+        if not can_be_imported(address, desired.instances.keys(), recorded, self.diagnostics):
+            return None
+        goal = self._goal(desired.instances[address], self.diagnostics)
+        if goal is None:
+            return None
+        self._refresh(desired, open_providers(desired))
+        if self.diagnostics.has_errors:
+            return None
+        found = Importer(self.snapshot, self.actual, self.diagnostics).find(address, id, None)
+        if found is None:
+            return None
+        found |= {name: goal.instance.attributes[name] for name in SETTLED}
+        self.imports[address] = found["id"]
+        self.currents[address] = Current(found)
+        for need in (parse_instance(found["offering"]), parse_instance(found["pool"])):
+            if need not in self.snapshot.objects:
+                instance = desired.instances[need]
+                self.changes[need] = self._change(instance, compare_recorded(instance, None, None))
+        self.changes[address] = self._change(goal.instance, Verdict(Action.NO_OP, found))
+        return self._finish(desired.instances, {}, desired.variables)
 
     # -- recording what is there --
 
@@ -352,7 +415,8 @@ class _Planning:
         while True:
             mistakes = Diagnostics()
             self._place_selected(desired, mistakes)
-            chosen = (parse_instance(assignment.pool) for assignment in self.placement.assignments.values())
+            assigned = self.placement.assignments.values()
+            chosen = (parse_instance(assignment.pool) for assignment in assigned if not assignment.among)
             before, self.selection = self.selection, self.selection.with_also(chosen)
             if mistakes.has_errors or self.selection.left == before.left:
                 self.diagnostics.extend(mistakes)
@@ -381,9 +445,12 @@ class _Planning:
             if address.type in VOLUME_TYPES and found.attributes is not None
         )
         offered = list(candidates({id: self.known[id] for id in pools}, self.actual, ours))
-        self.placement = place(demands, offered, self.evaluator.module.settings.placement)
+        weigher = self.evaluator.module.settings.placement
+        self.placement = place(demands, offered, weigher)
         report(demands, self.placement, diagnostics)
-        if not self.placement.unplaced:
+        if self.request.offline:
+            self.placement = leave_open(self.placement, weigher)
+        elif not self.placement.unplaced:
             self.reservations = reservations(demands, self.placement, offered, self.pool_providers)
 
     def _removals(self) -> Removals:
@@ -487,13 +554,16 @@ class _Planning:
         assignment = self.placement.assignments[instance.address]
         goal = replace(goal, size=self.actual.pools[assignment.pool].array.limits.rounded(goal.size))
         found = self.currents.get(instance.address, Current(None))
+        if self.request.offline and instance.address in self.imports:
+            there = planned_attributes(goal, assignment, None, None) | {"pool": UNKNOWN}
+            return replace(self._change(instance, Verdict(Action.NO_OP, there)), before=there, recorded_anew=True)
         verdict = compare_volume(
             goal,
             assignment,
             found,
             self.changes,
             self.remade_vms,
-            self.policies.of(goal, assignment.pool, self.actual),
+            self.policies.of(goal, assignment.pool, self.actual, self._now(instance.address)),
             self.diagnostics,
             is_requested=instance.address in self.request.replaces,
         )
@@ -551,6 +621,8 @@ class _Planning:
             for address, change in self.changes.items()
         }
         protected = frozenset(a for a, i in instances.items() if i.resource.lifecycle.prevent_destroy and not i.is_data)
+        if self.request.offline and all(change.is_empty for change in self.changes.values()):
+            outputs = outputs_as_recorded(outputs)
         return self._assemble(dependencies, protected, outputs, variables)
 
     def _assemble(
@@ -570,9 +642,8 @@ class _Planning:
         previous = {} if self.request.refresh_only else self.moves.previous
         self.changes.update((change.address, change) for change in left_out(self.snapshot, self.selection, previous))
         ordered = in_order(self.changes, dependencies)
-        graph, made = self.build_steps(
-            Changes(tuple(ordered), self.known, self.pool_providers, dependencies, protected)
-        )
+        given = Changes(tuple(ordered), self.known, self.pool_providers, dependencies, protected)
+        graph, made = (StepGraph(), {}) if self.request.offline else self.build_steps(given)
         changes = tuple(
             replace(change, steps=made.get(change.address, ()))
             for change in sorted(ordered, key=lambda change: change.address)
@@ -591,4 +662,5 @@ class _Planning:
             targets=tuple(map(str, self.request.targets)),
             excludes=tuple(map(str, self.request.excludes)),
             workspace=self.evaluator.workspace,
+            offline=self.request.offline,
         )

@@ -166,7 +166,7 @@ def planned_attributes(
         **figure_attributes(goal.qos),
         "provisioning": now["provisioning"] if now else goal.offering["provisioning"],
         "size": format_size(goal.size),
-        "pool": assignment.pool,
+        "pool": UNKNOWN if assignment.among else assignment.pool,
         "name": goal.name_of(now),
         "policy": policy,
         "access": {host: _endpoint(attributes) for host, attributes in sorted(goal.hosts.items())},
@@ -217,6 +217,10 @@ def _attachment(block: Attributes, goal: Goal, assignment: Assignment, now: Attr
     for disk in now["attachments"] if now else ():
         if (disk["host"], disk["vm"]) == (block["host"], block["vm"]):
             there = disk
+    by = assignment.enforcement
+    limits: Any = limits_of(_left_for_the_hypervisor(goal.qos, by))
+    if "unknown" in (by.ceiling, by.burst, by.bandwidth):
+        limits = UNKNOWN
     device = block["device"]
     if device is None or isinstance(device, Unknown):
         device = there["device"] if there else UNKNOWN
@@ -227,7 +231,7 @@ def _attachment(block: Attributes, goal: Goal, assignment: Assignment, now: Attr
         "bus": block["bus"],
         "read_only": block["read_only"],
         "serial": there["serial"] if there else UNKNOWN,
-        "qos": limits_of(_left_for_the_hypervisor(goal.qos, assignment.enforcement)),
+        "qos": limits,
         "size": goal.size,
     }
 

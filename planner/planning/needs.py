@@ -8,6 +8,7 @@ from planner.addresses import InstanceAddress, parse_instance
 from planner.evaluation.resource_graph import ResourceInstance
 from planner.resources.vm import VM, root_disk_address
 from planner.state.model import Attributes
+from planner.values.marks import Unknown
 
 
 def needs_as_declared(instance: ResourceInstance) -> tuple[InstanceAddress, ...]:
@@ -27,7 +28,7 @@ def needs_as_planned(instance: ResourceInstance, after: Attributes) -> tuple[Ins
         # Its root disk outlives it: it is taken from a vm that is gone, and not from under a running one.
         named |= {parse_instance(after["host"]), root_disk_address(instance.address)}
     else:
-        named |= {parse_instance(id) for id in (after["pool"], *after["access"])}
+        named |= {parse_instance(id) for id in (after["pool"], *after["access"]) if not isinstance(id, Unknown)}
     return _with_exact(instance, named)
 
 

@@ -28,7 +28,7 @@ def outputs_as_found(before: Mapping[str, OutputValue], graph: ResourceGraph) ->
     after = {
         name: OutputValue(_null_for_unknown(output.value), output.sensitive)
         for name, output in graph.outputs.items()
-        if name in before or not _has_unknown(output.value)
+        if name in before or not has_unknown(output.value)
     }
     return {name: OutputChange(before.get(name), after.get(name)) for name in sorted({*before, *after})}
 
@@ -61,12 +61,12 @@ def _depending_on(units: Collection[InstanceAddress], program: Program) -> set[s
     return {node.name for node in graph.downstream(blocks) if node.kind == "output" and not node.module}
 
 
-def _has_unknown(value: Any) -> bool:
+def has_unknown(value: Any) -> bool:
     match value:
         case Mapping():
-            return any(_has_unknown(item) for item in value.values())
+            return any(has_unknown(item) for item in value.values())
         case tuple() | list():
-            return any(_has_unknown(item) for item in value)
+            return any(has_unknown(item) for item in value)
         case _:
             return isinstance(value, Unknown)
 

@@ -20,6 +20,9 @@ from planner.state.model import Attributes
 from planner.units import parse_size
 from planner.values.marks import Unknown
 
+_WHOM_IT_SERVES = ("scope", "zone", "cluster", "host", "tags", "exclusive", "state")
+_FIGURES = ("capacity", "capacity_iops", "overprovision")
+
 
 def candidates(
     pools: Mapping[str, Attributes], actual: Actual, ours: Mapping[str, tuple[int, int]] | None = None
@@ -34,7 +37,10 @@ def candidates(
         reading = actual.pools.get(id)
         if reading is None:
             continue
-        capacity = attributes.get("capacity")
+        declared = {name: attributes.get(name) for name in _FIGURES}
+        if any(isinstance(value, Unknown) for value in declared.values()):
+            declared = dict.fromkeys(_FIGURES)  # offline: otherwise that is refused
+        capacity = declared["capacity"]
         yield Candidate(
             id=id,
             spec=PoolSpec(id, pool_arguments(attributes)),
@@ -47,9 +53,10 @@ def candidates(
             exclusive=bool(attributes.get("exclusive")),
             enabled=attributes.get("state") == "enabled",
             capacity=None if capacity is None else parse_size(capacity),
-            capacity_iops=attributes.get("capacity_iops"),
-            overprovision=float(attributes.get("overprovision") or 1),
+            capacity_iops=declared["capacity_iops"],
+            overprovision=float(declared["overprovision"] or 1),
             ours=(ours or {}).get(id, (0, 0)),
+            asked=reading.asked,
         )
 
 
@@ -74,10 +81,10 @@ def check_pools(pools: Mapping[str, ResourceInstance], actual: Actual, diagnosti
     """Errors in what pools say of whom they serve, and pools that are the same one of the same array."""
     first: dict[Hashable, ResourceInstance] = {}
     for id, pool in pools.items():
-        _check_scope(pool, diagnostics)
         reading = actual.pools.get(id)
-        if reading is None:
-            continue
+        _check_scope(pool, reading is None or reading.asked, diagnostics)
+        if reading is None or not reading.asked:
+            continue  # only its array knows which pool it is
         own = json.dumps(pool_arguments(pool.attributes), sort_keys=True, default=str)
         same = first.setdefault((pool.provider, reading.status.identity or own), pool)
         if same is not pool:
@@ -91,8 +98,9 @@ def check_pools(pools: Mapping[str, ResourceInstance], actual: Actual, diagnosti
             )
 
 
-def _check_scope(pool: ResourceInstance, diagnostics: Diagnostics) -> None:
-    for name in ("scope", "zone", "cluster", "host"):
+def _check_scope(pool: ResourceInstance, asked: bool, diagnostics: Diagnostics) -> None:
+    """Figures that are not known are left aside where the array was not asked either."""
+    for name in _WHOM_IT_SERVES + (_FIGURES if asked else ()):
         if isinstance(pool.attributes[name], Unknown):
             diagnostics.error(
                 "Not known when planning",

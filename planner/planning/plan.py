@@ -152,13 +152,14 @@ class Reservation:
 class Plan:
     """
     Attributes:
-        operation: "apply" or "destroy"; "refresh" for one that changes the record alone.
+        operation: "apply" or "destroy"; "refresh" and "import" for such that change the record alone.
         lineage, serial: of the state that it was made for; an empty lineage for a state never written.
         created: ISO 8601 in UTC.
         variables: values given from outside, plain data; sensitive ones are left out and read again at apply.
         changes: sorted by address; no-ops too.
         outputs: those of a partial plan are only those that depend on nothing that is left out.
         reservations: for each pool that gets more than it has.
+        offline: no system was asked. It has no steps and no reservations, and is neither saved nor applied.
         targets, excludes: addresses as given; where there are any, the plan is about a part only.
         workspace: whose state that is.
     """
@@ -181,6 +182,7 @@ class Plan:
         return bool(self.targets or self.excludes)
 
     workspace: str = DEFAULT_WORKSPACE
+    offline: bool = False
 
     def count(self, action: Action) -> int:
         return sum(change.action is action for change in self.changes)

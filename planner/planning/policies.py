@@ -40,9 +40,18 @@ class Policies:
                 if policy == self._names.setdefault(key, policy) and leaves(object.address):
                     self._fixed[key] = object.attributes
 
-    def of(self, goal: Goal, pool: str, actual: Actual) -> str | None:
-        """The policy's name; None where the array has no policies, or the volume's figures are its own."""
-        if "qos_policy" not in actual.pools[pool].array.supports or not are_shared(goal.instance, goal.offering):
+    def of(self, goal: Goal, pool: str, actual: Actual, now: Attributes | None) -> str | None:
+        """
+        The policy's name; None where the array has no policies, or the volume's figures are its own.
+
+        Args:
+            now: the volume as it is. Where no array was asked, nothing else tells of policies.
+        """
+        if not are_shared(goal.instance, goal.offering):
+            return None
+        if not actual.pools[pool].asked:
+            return now.get("policy") if now is not None else None
+        if "qos_policy" not in actual.pools[pool].array.supports:
             return None
         offering = goal.instance.attributes["offering"]
         key = (self._providers[pool], offering)

@@ -6,11 +6,12 @@ not grow with the number of volumes.
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from planner.addresses import ProviderAddress
 from planner.diagnostics import Diagnostics, SourceRange
@@ -22,7 +23,8 @@ from planner.sdk.provider import Providers
 from planner.sdk.storage import ActualVolume, ArrayInfo, PoolSpec, PoolStatus
 
 T = TypeVar("T")
-_READS_AT_ONCE = 16
+PARALLELISM = 10
+"""Calls at once where the user does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,16 @@ class HostTarget:
 
 @dataclass(frozen=True, slots=True)
 class PoolReading:
-    """`volumes` by the array's id; None when they were not listed."""
+    """
+    Attributes:
+        volumes: by the array's id; None when they were not listed.
+        asked: as in `Candidate`.
+    """
 
     array: ArrayInfo
     status: PoolStatus
     volumes: Mapping[str, ActualVolume] | None
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +93,42 @@ class Actual:
     hosts: Mapping[str, HostReading] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Read(Generic[T]):
+    """One read of a pool or host; `range` is where that is declared, as far as it is known."""
+
+    provider: ProviderAddress
+    call: Callable[[], T]
+    range: SourceRange | None = None
+
+
 def refresh(
-    pools: Sequence[PoolTarget], hosts: Sequence[HostTarget], providers: Providers, observer: Observer
+    pools: Sequence[PoolTarget],
+    hosts: Sequence[HostTarget],
+    providers: Providers,
+    observer: Observer,
+    parallelism: int = PARALLELISM,
 ) -> tuple[Actual, Diagnostics]:
     """
     Read all pools and hosts. One that cannot be read is an error that names its endpoint; the others are read all the
     same, so that one run tells of all of them.
+
+    Args:
+        parallelism: pools and hosts that are read at once.
     """
     diagnostics = Diagnostics()
     observer(RefreshStarted(len(pools), len(hosts)))
     arrays = {
         provider: _once(partial(_inspect_array, provider, providers)) for provider in {pool.provider for pool in pools}
     }
-    reads: dict[str, Callable[[], PoolReading | HostReading]] = {
-        pool.spec.address: partial(_read_pool, pool, providers, arrays[pool.provider]) for pool in pools
+    reads: dict[str, Read[PoolReading | HostReading]] = {
+        pool.spec.address: Read(pool.provider, partial(_read_pool, pool, providers, arrays[pool.provider]), pool.range)
+        for pool in pools
     }
-    reads |= {host.spec.address: partial(_read_host, host, providers) for host in hosts}
-    ranges = {pool.spec.address: pool.range for pool in pools} | {host.spec.address: host.range for host in hosts}
-    found = read_at_once(reads, ranges, diagnostics)
+    reads |= {
+        host.spec.address: Read(host.provider, partial(_read_host, host, providers), host.range) for host in hosts
+    }
+    found = read_at_once(reads, providers, diagnostics, parallelism)
     actual = Actual(
         {address: reading for address, reading in found.items() if isinstance(reading, PoolReading)},
         {address: reading for address, reading in found.items() if isinstance(reading, HostReading)},
@@ -118,28 +143,40 @@ def refresh(
 
 
 def read_at_once(
-    reads: Mapping[str, Callable[[], T]],
-    ranges: Mapping[str, SourceRange | None],
-    diagnostics: Diagnostics,
+    reads: Mapping[str, Read[T]], providers: Providers, diagnostics: Diagnostics, parallelism: int = PARALLELISM
 ) -> dict[str, T]:
     """
-    Make several reads at once, each named by the address of the pool or host that it is about. One that fails is an
-    error with that address, and is left out of the answer.
-
-    Args:
-        ranges: where the pools and hosts are declared, as far as that is known.
+    Make several reads at once, each named by the address of the pool or host that it is about: `parallelism` of them,
+    and of each provider no more than it bears. One that fails is an error with that address, and is left out of the
+    answer.
     """
     found: dict[str, T] = {}
-    with ThreadPoolExecutor(max_workers=_READS_AT_ONCE, thread_name_prefix="refresh") as threads:
-        futures = {address: threads.submit(read) for address, read in reads.items()}
-    for address, future in futures.items():
+    answers: dict[str, Future[T]] = {address: Future() for address in reads}
+    by_provider: dict[ProviderAddress, list[str]] = defaultdict(list)
+    for address, read in reads.items():
+        by_provider[read.provider].append(address)
+
+    def go_along(lane: Sequence[str]) -> None:
+        for address in lane:
+            try:
+                answers[address].set_result(reads[address].call())
+            except BaseException as error:
+                answers[address].set_exception(error)
+
+    with ThreadPoolExecutor(max_workers=parallelism, thread_name_prefix="refresh") as threads:
+        for provider, addresses in by_provider.items():
+            # One lane for each read that the provider bears, so that no thread waits for its turn.
+            lanes = min(len(addresses), providers.limit(provider) or len(addresses))
+            for number in range(lanes):
+                threads.submit(go_along, addresses[number::lanes])
+    for address, answer in answers.items():
         try:
-            found[address] = future.result()
+            found[address] = answer.result()
         except ProviderError as error:
             diagnostics.error(
                 "Provider cannot be reached" if isinstance(error, Unreachable) else "Provider cannot be read",
                 " ".join(part for part in (f"{error}", error.detail) if part),
-                ranges.get(address),
+                reads[address].range,
                 address=address,
             )
         except LunformError:
@@ -148,7 +185,7 @@ def read_at_once(
             diagnostics.error(
                 "Provider failed",
                 f"Reading {address} ended with {type(error).__name__}. This is a bug of its provider.",
-                ranges.get(address),
+                reads[address].range,
                 address=address,
             )
     return found

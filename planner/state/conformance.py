@@ -29,7 +29,7 @@ from planner.errors import StateError, StateLocked
 from planner.state.document import StateDocument, from_text, to_text
 from planner.state.memory import MemoryStore
 from planner.state.model import Intent, Origin, Outcome, OutputValue, RecordedObject, Run
-from planner.state.store import DEFAULT_WORKSPACE, StateBackend, StateStore
+from planner.state.store import DEFAULT_WORKSPACE, LeasedStore, StateBackend, StateStore
 from planner.values.numbers import rounded
 
 Opener = Callable[[], StateStore]
@@ -106,6 +106,16 @@ class StateConformance:
         }
         assert type(objects[VOLUME].attributes["nested"]) is tuple
         assert type(objects[VOLUME].attributes["yes"]) is bool
+
+    def test_outcomes_may_be_committed_by_any_thread(self, store: StateStore, opener: Opener) -> None:
+        with store.lock("apply"):
+            store.begin(new_run(), ())
+            for step in range(3):
+                thread = threading.Thread(target=store.commit, args=([done(step, counter(step, f"c{step}"))],))
+                thread.start()
+                thread.join(PATIENCE)
+            store.finish(replace(new_run(), finished="later"), None)
+        assert [object.attributes["value"] for object in opener().read().objects.values()] == [0, 1, 2]
 
     def test_an_object_is_replaced_left_and_removed(self, store: StateStore) -> None:
         first, second = counter(1), counter(2)
@@ -309,6 +319,31 @@ class StateConformance:
             with pytest.raises(StateError):
                 write()
         assert store.read().serial == 0
+
+    def test_without_the_lock_is_written_only_where_that_is_said(self, store: StateStore, opener: Opener) -> None:
+        other = opener()
+        if isinstance(other, LeasedStore):
+            return
+        with store.lock("apply"):
+            store.begin(new_run(), new_intents(1))
+            with other.unlocked():
+                other.begin(new_run("run-2"), new_intents(1, "run-2"))
+            store.commit([done(0, counter(1))])
+        assert [run.id for run in opener().runs()] == ["run-1", "run-2"]
+        assert [(intent.run, intent.step) for intent in opener().read().in_doubt] == [("run-2", 0)]
+        with pytest.raises(StateError):
+            other.begin(new_run("run-3"), [])
+
+    def test_a_lease_is_not_gone_without(self, store: StateStore, opener: Opener) -> None:
+        other = opener()
+        if not isinstance(other, LeasedStore):
+            return
+        with store.lock("apply"):
+            store.begin(new_run(), new_intents(1))
+            with pytest.raises(StateError, match="without its lock"), other.unlocked():
+                pass
+            store.commit([done(0, counter(1))])
+        assert [run.id for run in opener().runs()] == ["run-1"]
 
     def test_a_held_lock_names_its_holder(self, store: StateStore, opener: Opener) -> None:
         with store.lock("apply"), pytest.raises(StateLocked) as caught, opener().lock("destroy", timeout=0.05):

@@ -16,7 +16,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -122,6 +122,14 @@ class LeasedWholeStore(WholeStore):
             with contextlib.suppress(StateError):  # else it runs out by itself
                 self._release(held)
 
+    def unlocked(self) -> AbstractContextManager[None]:
+        raise StateError(
+            "The state is not written to without its lock",
+            f"{self._place.name} holds the lock and the state in one, and what is written without the lock would take"
+            " it from its holder. Nothing was done. Wait for the holder with -lock-timeout; if it is dead for certain,"
+            " lunform force-unlock breaks its lock.",
+        )
+
     def break_lock(self, id: str) -> None:
         while True:
             mine = new_lease("force-unlock", self._now(), self._seconds)
@@ -136,14 +144,15 @@ class LeasedWholeStore(WholeStore):
                 return
 
     def _acquire(self, operation: str, timeout: float) -> _Held:
-        until, wait = time.monotonic() + timeout, 0.05
+        until, wait, freed = time.monotonic() + timeout, 0.05, set()
         while True:
             lease = new_lease(operation, self._now(), self._seconds)
             other, stored = self._take(lease)
             try:
                 if other is None:
                     return self._enter(lease, stored)
-                if other.is_over(stored.now):
+                if other.is_over(stored.now) and other.id not in freed:
+                    freed.add(other.id)  # a server may say yes and do nothing
                     self._free(other, stored)
                     continue
             except _Lost:
@@ -170,7 +179,7 @@ class LeasedWholeStore(WholeStore):
             return None, stored
         if stored.lease is not None and stored.lease.id == other.id:
             return stored.lease, stored
-        if other.is_ours:  # its holder has died before it wrote its lease, or after its last writing
+        if other.is_ours and other.since:  # its holder has not written its lease yet, and may have died before
             other = replace(other, until=other.since + self._seconds)
         return other, stored
 
@@ -183,7 +192,7 @@ class LeasedWholeStore(WholeStore):
         """
         try:
             held = _Held(lease, stored, self._open(stored), stored.serial)
-            self._put(held, self._seal(held.document))
+            self._put(held, stored.state or self._seal(held.document))
         except BaseException:  # what is there may be none of ours, and is not touched
             self._unlock(lease.id)
             raise
@@ -363,8 +372,8 @@ class LeasedWholeStore(WholeStore):
         return _Lost(
             "The state's lock is lost",
             f"{self._place.name}: {has} This run was paused or cut off for longer than its lease of"
-            f" {self._seconds:.0f} seconds, and has written nothing since. What it was doing is on record: the next"
-            " plan or apply finds out what became of it.",
+            f" {self._seconds:.0f} seconds, or a person broke its lock; it has written nothing since. What it was doing"
+            " is on record: the next plan or apply finds out what became of it.",
         )
 
     def _locked(self, other: Lease) -> StateLocked:

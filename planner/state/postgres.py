@@ -128,20 +128,35 @@ class PostgresStore(TableStore):
 
     @contextmanager
     def lock(self, operation: str, timeout: float = 0.0) -> Iterator[None]:
-        name = f"{_NAME}{operation} by {who()}"
-        with closing(self._server.connect(name, to_write=True)) as session:
+        with self._session(f"{_NAME}{operation} by {who()}") as held:
             with told("The state cannot be locked"):
-                backend = self._backend_alone(session)
-                session.execute(_SETTINGS)
-                self._acquire(session, timeout)
-            self._held = _Held(session, backend)
+                self._acquire(held.session, timeout)
+            self._held = held
             try:
                 yield
             finally:
                 self._held = None
                 # Closing does it too, but only when the server has noticed.
                 with contextlib.suppress(StateError), told("The lock cannot be let go"):
-                    session.execute("SELECT pg_advisory_unlock(%s)", (self._key,))
+                    held.session.execute("SELECT pg_advisory_unlock(%s)", (self._key,))
+
+    @contextmanager
+    def unlocked(self) -> Iterator[None]:
+        with self._session("lunform") as held:
+            self._held = held
+            try:
+                yield
+            finally:
+                self._held = None
+
+    @contextmanager
+    def _session(self, name: str) -> Iterator[_Held]:
+        """A session to write in, without the lock yet."""
+        with closing(self._server.connect(name, to_write=True)) as session:
+            with told("The state cannot be locked"):
+                backend = self._backend_alone(session)
+                session.execute(_SETTINGS)
+            yield _Held(session, backend)
 
     def _backend_alone(self, session: Session) -> int:
         """
@@ -239,7 +254,7 @@ class PostgresStore(TableStore):
 @dataclass(slots=True)
 class _Held:
     """
-    The session that holds the lock.
+    The session that holds the lock, or goes without.
 
     Attributes:
         backend: the server's process of it.

@@ -109,7 +109,7 @@ class SqliteStore(TableStore):
     def __init__(self, path: Path, cipher: Cipher) -> None:
         super().__init__(str(path), cipher)
         self._path = path
-        self._locked = False
+        self._may_write = False
         self._writer: sqlite3.Connection | None = None
 
     # Reading
@@ -140,13 +140,17 @@ class SqliteStore(TableStore):
 
     @contextmanager
     def lock(self, operation: str, timeout: float = 0.0) -> Iterator[None]:
-        with hold(_lock_of(self._path), operation, timeout):
-            self._locked = True
-            try:
-                yield
-            finally:
-                self._locked = False
-                self.close()
+        with hold(_lock_of(self._path), operation, timeout), self.unlocked():
+            yield
+
+    @contextmanager
+    def unlocked(self) -> Iterator[None]:
+        self._may_write = True
+        try:
+            yield
+        finally:
+            self._may_write = False
+            self.close()
 
     def replace(self, document: StateDocument) -> None:
         super().replace(document)
@@ -163,7 +167,7 @@ class SqliteStore(TableStore):
 
     @contextmanager
     def _writing(self) -> Iterator[tuple[Tables, int]]:
-        if not self._locked:
+        if not self._may_write:
             raise StateError("The state is written to without its lock", "This is a bug in lunform.")
         with _told_of(self._path):
             writer = self._open()

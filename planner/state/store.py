@@ -23,8 +23,8 @@ class StateStore(Protocol):
     """
     The recorded state of one workspace, and its journal.
 
-    Reading needs no lock. Writing calls are made by the holder of the lock only, each is one transaction: it is
-    there whole, or not at all, whatever dies.
+    Reading needs no lock. Writing calls are made by the holder of the lock only, or inside of `unlocked`, one after the
+    other, but in any of its threads; each is one transaction: it is there whole, or not at all, whatever dies.
 
     Raises (all methods): StateError and what is below it.
     """
@@ -38,6 +38,15 @@ class StateStore(Protocol):
         Hold the state for writing. The lock dies with its holder.
 
         Raises StateLocked, naming the holder, when it is not to be had within `timeout` seconds.
+        """
+        ...
+
+    def unlocked(self) -> AbstractContextManager[None]:
+        """
+        Let it be written to without the lock, whoever has that: for a user who knows better than the lock does. Writing
+        calls are transactions all the same.
+
+        Raises StateError where the lock is a lease: what is written without it takes it from its holder.
         """
         ...
 

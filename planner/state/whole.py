@@ -21,6 +21,9 @@ class WholeStore(ABC):
     def lock(self, operation: str, timeout: float = 0.0) -> AbstractContextManager[None]: ...
 
     @abstractmethod
+    def unlocked(self) -> AbstractContextManager[None]: ...
+
+    @abstractmethod
     def _change(self, fold: Callable[[StateDocument], StateDocument]) -> StateDocument:
         """
         Put what `fold` makes of the present document in its place, and return it.

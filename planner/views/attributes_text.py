@@ -31,6 +31,7 @@ _HOLDERS = {
     "hypervisor": "held by the hypervisor",
     "reserved": "reserved in the pool's IOPS budget",
     "none": "held by nobody",
+    "unknown": "who holds it is not known offline",
 }
 _INDENT = 6
 _VALUES_INDENT = _INDENT + 2
@@ -79,6 +80,11 @@ def notes(assignment: Assignment) -> dict[str, str]:
     """What is said of a volume's pool and figures."""
     holders = asdict(assignment.enforcement)
     return {"pool": assignment.reason} | {name: _HOLDERS.get(holder, holder) for name, holder in holders.items()}
+
+
+def pool_rows(assignment: Assignment) -> list[Row]:
+    """A remark on a pool that is not chosen yet."""
+    return [Row("#", "", f"pool is one of {', '.join(assignment.among)}")] if assignment.among else []
 
 
 def rows_of(symbol: str, named: Mapping[str, Any], notes: Mapping[str, str]) -> list[Row]:
@@ -220,7 +226,7 @@ def _disk_changes(before: Attributes, after: Attributes, key: tuple[str, str | N
             changed.append(f"{name} {_word(had.get(name))} -> {_word(gets[name])}")
     if "size" in gets and "size" in had and had["size"] != gets["size"]:
         changed.append(f"size {format_size(had['size'])} -> {format_size(gets['size'])}")
-    if had.get("qos") != gets.get("qos"):
+    if not isinstance(gets.get("qos"), Unknown) and had.get("qos") != gets.get("qos"):
         changed.append(f"limits {_limits(had.get('qos'))} -> {_limits(gets.get('qos'))}")
     return changed
 

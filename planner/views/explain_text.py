@@ -34,7 +34,7 @@ def _decision(change: Change, assignment: Assignment) -> Hashable:
     """What is the same for volumes that stand together: all but figures."""
     return (
         change.address.resource,
-        assignment.pool,
+        assignment.among or assignment.pool,
         _stays(change),
         tuple((refused.pool, refused.filter) for refused in assignment.rejections),
         frozenset(fits.pool for fits in assignment.fitting),
@@ -44,9 +44,9 @@ def _decision(change: Change, assignment: Assignment) -> Hashable:
 def _group(members: Sequence[tuple[Change, Assignment]], style: Style) -> Iterator[str]:
     (change, assignment), others = members[0], len(members) - 1
     whom = f"{change.address}" + (f" and {others} more" if others else "")
-    yield f"  {style.bold(whom)}: {assignment.pool}"
+    yield f"  {style.bold(whom)}: {'not chosen yet' if assignment.among else assignment.pool}"
     yield f"    {_why(change, assignment)}"
-    rows = [*_fitting(assignment.fitting), *_refused(assignment.rejections)]
+    rows = [*_fitting(assignment), *_refused(assignment.rejections)]
     if rows:
         yield from table(("    " + pools, *row) for pools, *row in rows)
     if others and (assignment.fitting or assignment.rejections):
@@ -66,9 +66,13 @@ def _stays(change: Change) -> bool:
     return change.before is not None and change.action is not Action.REPLACE
 
 
-def _fitting(fitting: Sequence[Headroom]) -> Iterator[tuple[str, str, str]]:
+def _fitting(assignment: Assignment) -> Iterator[tuple[str, str, str]]:
     """The chosen pool with what was left of it, and the others beside that."""
+    fitting = assignment.fitting
     if not fitting:
+        return
+    if assignment.among:
+        yield from ((fits.pool, "may do", f"{_left(fits)} left") for fits in sorted(fitting, key=lambda one: one.pool))
         return
     chosen, *others = fitting
     yield chosen.pool, "chosen", f"{_left(chosen)} left"

@@ -4,7 +4,7 @@ An apply as Terraform's stream of JSON, one object per line: `version`, `planned
 
 Terraform tells of resources; so do these. An apply of a resource starts with its first step and is complete with its
 last. Each step in between is an `apply_progress`; ours besides are the verb and `step_retry`, `step_skipped`,
-`recovered` and `stopping`, and the action `record` of a refresh.
+`recovered` and `stopping`, and the action `record` of a refresh or an import.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class JsonLines:
         self._started: dict[InstanceAddress, datetime] = {}
         self._complete: list[InstanceAddress] = []
         self._planned = {change.address: change.action for change in plan.changes}
+        self._imports = {change.address for change in plan.changes if change.importing}
         self._tell_plan(plan)
 
     def __call__(self, event: Event) -> None:
@@ -191,7 +192,7 @@ class JsonLines:
         changes = {
             "add": counts.add,
             "change": counts.change,
-            "import": 0,
+            "import": len(self._imports.intersection(objects)),
             "remove": counts.destroy,
             "forget": counts.forget,
             "operation": operation,
@@ -215,7 +216,7 @@ class JsonLines:
 
 
 def _action(change: Change, plan: Plan) -> str:
-    if plan.operation == "refresh" and change.recorded_anew:
+    if plan.operation in ("refresh", "import") and change.recorded_anew:
         return "record"
     return _PLANNED.get(change.action, "noop")
 

@@ -1,8 +1,8 @@
 """
 A plan as JSON, in the shape of Terraform's plan representation, so that policies written for that carry over.
 
-Ours besides: `placements`, `qos`, `reservations` and `steps`, and in a change `takes_effect`. Volumes are as the
-language has them, with `attach` blocks. Nothing sensitive is in it: such values are null, and marked in
+Ours besides: `placements`, `qos`, `reservations`, `steps` and `offline`, and in a change `takes_effect`. Volumes are as
+the language has them, with `attach` blocks. Nothing sensitive is in it: such values are null, and marked in
 `before_sensitive` and `after_sensitive`.
 
 Of a partial plan `complete` is false, and `targets` or `excludes` say what it is about. What is recorded and left out
@@ -54,14 +54,16 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             "values": _values(plan, pools, planned=False),
         },
         "timestamp": plan.created,
-        "applyable": not plan.is_empty,
+        "applyable": not plan.is_empty and not plan.offline,
         "complete": not plan.is_partial,
         "errored": False,
         "operation": plan.operation,
+        "offline": plan.offline,
         "workspace": plan.workspace,
         "placements": {
             str(change.address): {
-                "pool": change.assignment.pool,
+                "pool": None if change.assignment.among else change.assignment.pool,
+                **({"among": list(change.assignment.among)} if change.assignment.among else {}),
                 "reason": change.assignment.reason,
                 "rejections": [
                     {
@@ -223,7 +225,10 @@ def _output_value(output: OutputValue | None) -> Any:
 
 
 def _qos(change: Change) -> dict[str, Any]:
-    """For each figure how much, and who holds it: "storage", "hypervisor", "reserved", "none"; null for none asked."""
+    """
+    For each figure how much, and who holds it: "storage", "hypervisor", "reserved", "none"; "unknown" in an offline
+    plan; null for none asked.
+    """
     attributes = change.after or {}
     holders = asdict(change.assignment.enforcement if change.assignment else Enforcement())
     return {

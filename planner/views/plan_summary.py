@@ -11,7 +11,11 @@ from planner.resources.vm import VOLUME_TYPES
 from planner.state.model import Attributes
 from planner.state.store import DEFAULT_WORKSPACE
 from planner.units import approximate_size, parse_size
+from planner.values.marks import Unknown
 from planner.views.style import Style
+
+_NOT_CHOSEN = "a pool that only the arrays can choose"
+"""Sorted before all addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +93,6 @@ def _by_pool(plan: Plan) -> dict[str, _Totals]:
         if change.address.type in VOLUME_TYPES and change.action not in (Action.NO_OP, Action.FORGET):
             for attributes, times in ((change.before, -1), (change.after, 1)):
                 if attributes is not None:
-                    totals[attributes["pool"]].add(attributes, times)
+                    pool = attributes["pool"]
+                    totals[_NOT_CHOSEN if isinstance(pool, Unknown) else pool].add(attributes, times)
     return {pool: total for pool, total in sorted(totals.items()) if total != _Totals()}

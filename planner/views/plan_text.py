@@ -24,12 +24,14 @@ from planner.views.attributes_text import (
     disk_rows,
     effect_rows,
     notes,
+    pool_rows,
     row_lines,
     rows_of,
     values,
 )
 from planner.views.drift_text import drift_line, refresh_sections
 from planner.views.explain_text import render_explanation
+from planner.views.import_text import render_import
 from planner.views.plan_summary import in_workspace, render_summary, table
 from planner.views.steps_text import order_text
 from planner.views.style import Style
@@ -59,22 +61,38 @@ _REPLACED_BECAUSE = {
 }
 
 
+_OFFLINE = "Offline plan: made of what is recorded and declared. No system was asked, and it cannot be applied."
+_OFFLINE_LACKS = "Offline plan: drift, the room that others have taken, and who holds which figures are not known."
+
+
 def render_plan(plan: Plan, style: Style, *, show_steps: bool = True, explain: bool = False) -> str:
     """
     The whole plan, ending in a new line. No-ops are not shown, but for what was changed outside to what is wanted now.
+    An offline plan begins and ends with a line that says so.
 
     Args:
         show_steps: with the provider calls that each volume takes.
         explain: with why each volume is where it is, no-ops too.
     """
+    text = _plan(plan, style, show_steps, explain)
+    if plan.offline:
+        return f"{style.warning(_OFFLINE)}\n\n{text}\n{style.warning(_OFFLINE_LACKS)}\n"
+    return text
+
+
+def _plan(plan: Plan, style: Style, show_steps: bool, explain: bool) -> str:
     if plan.operation == "refresh":
         return _refresh(plan, style)
+    if plan.operation == "import":
+        return render_import(plan, style)
     changes = [change for change in plan.changes if change.action is not Action.NO_OP]
     settled = _settled_drift(plan, style)
     if plan.is_empty:
         nothing = (
             f"No changes. Nothing is recorded{in_workspace(plan)} that could be destroyed."
             if plan.operation == "destroy"
+            else f"No changes. What is recorded{in_workspace(plan)} matches the configuration."
+            if plan.offline
             else f"No changes. Your storage{in_workspace(plan)} matches the configuration."
         )
         if plan.is_partial:
@@ -157,8 +175,9 @@ def _rows(change: Change, style: Style) -> list[Row]:
     own: dict[str, object] = {}
     if change.provider is not None and type not in VOLUME_TYPES:
         own["provider"] = Bare(str(change.provider))
+    open_pool = pool_rows(change.assignment) if change.assignment else []
     if before is None and after is not None:
-        return _remarks_last([*rows_of("+", own | values(type, after), said), *disk_rows("+", after)])
+        return _remarks_last([*rows_of("+", own | values(type, after), said), *disk_rows("+", after), *open_pool])
     if before is not None and after is None:
         symbol = "-" if change.action is Action.DELETE else " "
         return [*rows_of(symbol, own | values(type, before), {}), *disk_rows(symbol, before)]
@@ -177,7 +196,7 @@ def _rows(change: Change, style: Style) -> list[Row]:
         shown=("provider", "pool", "size", *FIGURES.values()),
         made_anew=change.action is Action.REPLACE,
     )
-    return _remarks_last([*rows, *changed_disk_rows(before, after)])
+    return _remarks_last([*rows, *changed_disk_rows(before, after), *open_pool])
 
 
 def _remarks_last(rows: list[Row]) -> list[Row]:
@@ -242,7 +261,8 @@ def _recorded_anew(plan: Plan, style: Style) -> str:
             if change.previous is not None:
                 what = f"{change.previous} has moved to {change.address}"
             elif change.importing:
-                what = f'{change.address} will be imported from "{change.importing}", as it is'
+                as_it_is = "" if plan.offline else ", as it is"
+                what = f'{change.address} will be imported from "{change.importing}"{as_it_is}'
             else:
                 what = f"{change.address} follows what it refers to"
             lines.append(f"  {style.bold(f'# {what}')}")

@@ -305,9 +305,11 @@ def render_result(plan: Plan, result: ExecutionResult | None, style: Style) -> s
 def _done_counts(plan: Plan, done: frozenset[int]) -> str:
     """
     `5 added, 1 changed, 0 destroyed.`: objects of which all steps are done; a replaced one counts twice. Of a refresh,
-    whose steps cannot fail: `1 recorded, 0 forgotten.`
+    whose steps cannot fail: `1 recorded, 0 forgotten.`; nor can those of an import: `1 imported.`
     """
     counts = count_changes(change.action for change in plan.changes if change.steps and done.issuperset(change.steps))
+    if plan.operation == "import":
+        return f"{sum(bool(change.importing) for change in plan.changes)} imported."
     if plan.operation == "adopt":
         return f"{len(plan.changes)} recorded."
     if plan.operation == "refresh":

@@ -96,7 +96,7 @@ def test_a_stale_plan_is_refused_and_says_what_moved(small: Path) -> None:
     lunform("apply", "-auto-approve", directory=small)
     lunform("plan", "-out=p", "-var", "size=20GiB", directory=small)
     lunform("apply", "-auto-approve", "-var=size=30GiB", directory=small)
-    assert "volume.db was changed" in lunform("apply", "p", directory=small, code=1).errors
+    assert "volume.db: size 10GiB -> 30GiB\n" in lunform("apply", "p", directory=small, code=1).errors
 
 
 def test_a_plan_for_an_empty_state_is_not_applied_twice(small: Path) -> None:

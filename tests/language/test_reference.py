@@ -41,6 +41,7 @@ from planner.planning.builder import PlanRequest
 from planner.plugins import installed_providers, provider_definition
 from planner.resources.catalog import DATA_TYPES, RESOURCE_TYPES
 from planner.resources.schema import Argument, NestedBlock
+from planner.sdk.provider import MAX_CALLS
 from planner.syntax import ast
 from planner.syntax.parser import parse_expression
 from planner.values.show import console_text
@@ -253,6 +254,7 @@ def schemas() -> Iterator[tuple[str, list[Argument], list[NestedBlock]]]:
             yield f"{block.type} in {type.name}", list(block.arguments), []
     for type in DATA_TYPES.values():
         yield f'data "{type.name}"', list(type.arguments), list(type.blocks)
+    yield "provider", [MAX_CALLS], []
     for name in installed_providers():
         definition = provider_definition(name)
         assert definition is not None
@@ -311,11 +313,13 @@ def test_tables_agree_with_the_language(title: str, shape: Shape) -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    anchors = {f"{section.page}#{anchor(section.title)}" for section in SECTIONS}
     for path in PAGES.glob("*.md"):
         for page, fragment in re.findall(r"\]\(([\w./]*)(#[\w-]+)?\)", path.read_text()):
-            assert not page or (PAGES / page).is_file(), f"{path.name}: {page}"
-            assert not fragment or (page or path.name) + fragment in anchors, f"{path.name}: {page}{fragment}"
+            target = PAGES / page if page else path
+            assert target.is_file(), f"{path.name}: {page}"
+            headings = (_HEADING.fullmatch(line) for line in target.read_text().splitlines())
+            anchors = {f"#{anchor(heading[1])}" for heading in headings if heading}
+            assert not fragment or fragment in anchors, f"{path.name}: {page}{fragment}"
 
 
 def anchor(title: str) -> str:

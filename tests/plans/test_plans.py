@@ -7,7 +7,7 @@ Plans as a user sees them. A case is a folder:
     outside.py                  optional: what somebody changes behind Lunform's back before the last plan
     plan.txt                    the plan's text, or the diagnostics
 
-Everything runs on the sandbox provider.
+Everything runs on the sandbox provider. With -offline, the last plan opens no provider, and is not applied.
 """
 
 from __future__ import annotations
@@ -51,13 +51,15 @@ def test_plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expec
     request = (
         request_of((case / "flags.txt").read_text().split("\n")) if (case / "flags.txt").exists() else PlanRequest()
     )
+    if request.offline:
+        monkeypatch.setattr(operations, "OpenProviders", None)
     try:
         plan, diagnostics = operations.plan(project, operations.store_of(project), request)
     except InvalidConfiguration as error:
         expected(render_diagnostics(error.diagnostics, PLAIN), case / "plan.txt")
         return
     expected(settled(render_plan(plan, PLAIN)) + render_diagnostics(diagnostics, PLAIN), case / "plan.txt")
-    if plan.is_empty:
+    if plan.is_empty or request.offline:
         return
     # What was planned can be done, and then there is nothing left to do.
     assert operations.apply(project, operations.store_of(project), plan).complete
@@ -77,6 +79,7 @@ def request_of(flags: Iterable[str]) -> PlanRequest:
         targets=named["-target"],
         excludes=named["-exclude"],
         replaces=frozenset(named["-replace"]),
+        offline=given.pop("-offline", None) == [""],
     )
     assert not given, given
     return request

@@ -304,6 +304,9 @@ def test_a_provider_that_is_not_there_fails_its_steps_only(store: MemoryStore) -
 
         hypervisor = storage
 
+        def limit(self, address: ProviderAddress) -> None:
+            return None
+
     steps = Steps().create().of(InstanceAddress("pool", "fast")).record(a=1)
     result = run(steps.graph(), Nobody(), store)
     assert [(failure.summary, failure.is_unknown) for failure in result.failed] == [("no sandbox.array", False)]
@@ -493,8 +496,8 @@ def test_as_many_calls_at_once_as_allowed(
 ) -> None:
     meeting = Meeting(together)
     world.array = Instead(world.array, create_async=meeting)
-    provider_limits = {ProviderAddress(*name.split(".")): limit for name, limit in limits.items()}
-    result = run(many(8), world, store, parallelism=parallelism, provider_limits=provider_limits)
+    world.limits = {ProviderAddress(*name.split(".")): limit for name, limit in limits.items()}
+    result = run(many(8), world, store, parallelism=parallelism)
     assert len(result.done) == 8
     assert meeting.most == together
 

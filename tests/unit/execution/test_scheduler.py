@@ -120,8 +120,8 @@ def test_what_has_begun_goes_on_before_more_begins() -> None:
 def test_a_provider_gets_no_more_than_its_limit() -> None:
     play = scheduler(graph((), (), (), (), providers=(EAST, EAST, EAST, WEST)), limits={EAST: 1})
     assert play.handle(0.0) == [Start(0), Start(3)]
-    assert play.handle(1.0, [StepReturned(0)]) == [], "its outcome is yet to be recorded"
-    assert play.handle(1.0, [StepDone(0)]) == [Start(1)]
+    assert play.handle(1.0, [StepReturned(0)]) == [Start(1)], "the provider is not burdened by what we record"
+    assert play.handle(1.0, [StepDone(0)]) == []
     assert play.handle(2.0, [StepPending(1, "j", 10.0)]) == [], "the provider still works on it"
     assert play.handle(12.0) == [Poll(1, "j")]
     assert play.handle(12.0, [StepRetry(1, job="j")]) == [Rest(1, 0.5)]
