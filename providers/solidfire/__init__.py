@@ -4,8 +4,8 @@ NetApp SolidFire / Element clusters: arrays that hold minimum, maximum and burst
 Each Lunform volume is an Element volume, served as an iSCSI target of its own with LUN 0. Who may reach it is said in
 one of two ways:
 
-- `access = "groups"` (the default): a volume access group for each host, or one that all hosts of the pool share where
-  the pool names an `access_group`. Only what was put there by Lunform is taken away again.
+- `access = "groups"` (the default): a volume access group for each host. Only what Lunform has put there is taken away
+  again.
 - `access = "chap"`: an account for each host, whose secret only that host is given. A volume belongs to one account, so
   one host at a time reaches it.
 
@@ -62,9 +62,6 @@ PROVIDER = ProviderDefinition(
             "Use the access group that a host is already in, though Lunform did not make it. Otherwise refuse.",
             default=False,
         ),
-    ),
-    pool_arguments=(
-        Argument("access_group", summary="An access group that all hosts share. Left out: one for each host."),
     ),
     open_storage=_open_storage,
 )

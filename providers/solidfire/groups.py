@@ -51,19 +51,16 @@ class Groups:
             for row in self._wire.read("ListVolumeAccessGroups")["volumeAccessGroups"]
         }
 
-    def admit(self, volume: int, endpoint: Endpoint, shared: str | None) -> None:
+    def admit(self, volume: int, endpoint: Endpoint) -> None:
         """
         Let a host in to a volume.
-
-        Args:
-            shared: name of the group that all hosts of the pool share; None for one of the host's own.
 
         Raises:
             Rejected: the host has no initiator name, or is in a group that is not Lunform's.
         """
         initiator = _initiator(endpoint)
         for _ in range(_TRIES):
-            number = self._of(initiator, endpoint, shared)
+            number = self._of(initiator, endpoint)
             try:
                 self._wire.change("AddVolumesToVolumeAccessGroup", volumeAccessGroupID=number, volumes=[volume])
                 return
@@ -93,18 +90,18 @@ class Groups:
         if group.is_ours:
             self._drop_if_empty(group.number)
 
-    def _of(self, initiator: str, endpoint: Endpoint, shared: str | None) -> int:
+    def _of(self, initiator: str, endpoint: Endpoint) -> int:
         """The group that the host's initiator is in, made when there is none."""
         with self._changing:
             if initiator in self._known:
                 return self._known[initiator]
             groups = self.all().values()
             group = next((group for group in groups if initiator in group.initiators), None)
-            name = shared or _name(endpoint)
+            name = _name(endpoint)
             if group is None:
                 group = next((group for group in groups if group.is_ours and group.name == name), None)
                 number = self._make(name, initiator) if group is None else self._join(group.number, initiator)
-            elif not group.is_ours and not self._foreign_groups and group.name != shared:
+            elif not group.is_ours and not self._foreign_groups:
                 raise Rejected(
                     "The host is in an access group of others",
                     f'Initiator {initiator} of {endpoint.name} is in the group "{group.name}" ({group.number}), and a'

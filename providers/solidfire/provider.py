@@ -170,7 +170,7 @@ class SolidFireArray:
         number = self._number(request.volume)
         volume = self._volumes.get(number)
         if not self._settings.by_chap:
-            self._groups.admit(number, request.endpoint, request.pool.arguments.get("access_group"))
+            self._groups.admit(number, request.endpoint)
             return Done(self._path(volume, None))
         account = self._accounts.of_host(self._settings.account, request.endpoint)
         if volume.account != account.number:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,7 +82,9 @@ def figures(cluster: Element) -> list[tuple[int, int, int]]:
 
 def test_each_disk_is_a_volume_whose_figures_the_cluster_holds(rig: Rig, cluster: Element, run: Run) -> None:
     plan = run("plan").output
-    assert "floor 5000 storage, ceiling 10000 storage, burst 15000 storage" in " ".join(plan.split())
+    for figure, iops in (("floor", 5000), ("ceiling", 10000), ("burst", 15000)):
+        assert len(re.findall(rf"{figure} += {iops} IOPS +# held by storage", plan)) == 2
+    assert "954MiB" in plan, "what the cluster makes of 1 GB"
     run("apply", "-auto-approve")
     assert figures(cluster) == [(5000, 10000, 15000)] * 2
 
