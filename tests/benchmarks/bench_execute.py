@@ -54,6 +54,9 @@ class Fast:
 
     hypervisor = storage
 
+    def limit(self, address: ProviderAddress) -> int | None:
+        return None
+
     def _wait(self) -> None:
         if self._latency:
             time.sleep(self._latency)

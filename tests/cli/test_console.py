@@ -37,7 +37,6 @@ variable "size" {
 variable "secret" {
   type      = string
   sensitive = true
-  default   = "xyzzy"
 }
 
 locals {
@@ -73,6 +72,7 @@ output "size" {
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "main.lun.hcl").write_text(CONFIGURATION)
+    (tmp_path / "lunform.lunvars.hcl").write_text('secret = "xyzzy"\n')
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "main.lun.hcl").write_text(INNER)
     return tmp_path
