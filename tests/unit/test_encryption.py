@@ -143,7 +143,7 @@ def test_keys_are_had_from_environment_file_and_command(tmp_path: Path, monkeypa
         (source("command", "sh", "-c", "cat bad; echo it is sealed >&2; exit 3"), "exit code 3: it is sealed"),
         (source("command", "no-such-command"), "no-such-command cannot be run: No such file"),
     ],
-    ids=str,
+    ids=lambda given: given if isinstance(given, str) else given.kind,
 )
 def test_a_key_that_cannot_be_had_says_why_and_shows_nothing_of_it(tmp_path: Path, given: KeySource, says: str) -> None:
     (tmp_path / "bad").write_text("hunter2hunter2\n")
