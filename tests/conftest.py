@@ -19,16 +19,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate", action="store_true", help="write expected files anew; read the diff before commit")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """
-    One process of a parallel run has all tests with a storage box or a hypervisor: they share one of each, and some
-    measure rates, which others would eat.
-    """
-    for item in items:
-        if not {"tgtd", "libvirt_host"}.isdisjoint(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("machines"))
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """In CI nothing is left out, but for what the shipped suites say that a provider cannot do."""
@@ -60,7 +50,7 @@ def expected(request: pytest.FixtureRequest) -> Expected:
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the caller's reaches a test: no variables, no flags, no colours."""
+    """Nothing of the caller's reaches a test: no variables, no flags, no colours, no width of a terminal."""
     for name in list(os.environ):
-        if name.startswith("LUNFORM_") or name in ("NO_COLOR", "FORCE_COLOR"):
+        if name.startswith("LUNFORM_") or name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
             monkeypatch.delenv(name)

@@ -62,6 +62,10 @@ volume "db" {
     vm   = each.value
   }
 }
+# Copies come and go here, and none is another's new name.
+removed {
+  from = volume.db
+}
 """
 """Where the server is, processes learn from their environment."""
 
