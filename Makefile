@@ -9,11 +9,11 @@ BIN    := $(VENV)/bin
 demo: $(VENV)/.runtime
 	@examples/quickstart/demo.sh "$(CURDIR)/$(BIN)/lunform"
 
-# Two processes share what needs no daemons. The rigs have the machine to themselves: some measure rates.
+# Three processes share what needs no daemons. The rigs have the machine to themselves: some measure rates.
 test: $(VENV)/.dev
 	tests/rigs/install.sh || [ -z "$$CI" ]
 	$(BIN)/pip install --quiet -e '.[libvirt]' || [ -z "$$CI" ]
-	$(BIN)/pytest --numprocesses=2 -m 'not rig'
+	$(BIN)/pytest --numprocesses=3 -m 'not rig'
 	$(BIN)/pytest -m rig
 
 check: $(VENV)/.dev
