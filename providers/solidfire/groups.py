@@ -67,7 +67,7 @@ class Groups:
             except ApiError as error:
                 if error.name == _IS_MEMBER:
                     return
-                if error.name.casefold() != _GONE.casefold():
+                if not _is_gone(error):
                     raise
             with self._changing:
                 self._known.pop(initiator, None)
@@ -85,7 +85,7 @@ class Groups:
         try:
             self._wire.change("RemoveVolumesFromVolumeAccessGroup", volumeAccessGroupID=group.number, volumes=[volume])
         except ApiError as error:
-            if error.name != _IS_NONE and error.name.casefold() != _GONE.casefold():
+            if error.name != _IS_NONE and not _is_gone(error):
                 raise
         if group.is_ours:
             self._drop_if_empty(group.number)
@@ -138,7 +138,7 @@ class Groups:
                 # Said either way, since the documents do not agree on what happens when it is left out.
                 self._wire.change("DeleteVolumeAccessGroup", volumeAccessGroupID=number, deleteOrphanInitiators=False)
             except ApiError as error:
-                if error.name.casefold() != _GONE.casefold():
+                if not _is_gone(error):
                     raise
             ours = [
                 row["initiatorID"]
@@ -147,6 +147,11 @@ class Groups:
             ]
             if ours:
                 self._wire.change("DeleteInitiators", initiators=ours)
+
+
+def _is_gone(error: ApiError) -> bool:
+    """The documents and the clients do not agree on the spelling of the name."""
+    return error.name.casefold() == _GONE.casefold()
 
 
 def _initiator(endpoint: Endpoint) -> str:

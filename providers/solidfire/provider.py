@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from planner.sdk import (
@@ -37,7 +36,7 @@ from providers.solidfire.cluster import MIB, Cluster
 from providers.solidfire.groups import Group, Groups
 from providers.solidfire.policies import Policies, Policy
 from providers.solidfire.settings import SolidFireSettings
-from providers.solidfire.volumes import LUN, Volume, Volumes, figures, marks
+from providers.solidfire.volumes import LUN, Volume, Volumes, figures, marks, missing
 from providers.solidfire.wire import ApiError, Wire
 
 ENFORCED = frozenset({"floor", "ceiling", "burst"})
@@ -54,8 +53,8 @@ class SolidFireArray:
         self._policies = Policies(self._wire)
         self._accounts = Accounts(self._wire)
         self._groups = Groups(self._wire, settings.foreign_groups)
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._naming = threading.Lock()
+        self._creating: dict[str, threading.Lock] = {}
+        """By intent: equal requests look and make one after the other, or the cluster would make two volumes."""
 
     # Reading
 
@@ -101,7 +100,7 @@ class SolidFireArray:
         if request.source is not None:
             raise Rejected("The array makes no volumes from images", f"It was asked for one with {request.source}.")
         attributes = marks(request.owner, request.metadata)
-        with self._one_at_a_time(request.owner.intent):
+        with self._creating.setdefault(request.owner.intent, threading.Lock()):
             for found in self._volumes.named(request.name):
                 if found.owner is not None and found.owner.intent == request.owner.intent:
                     return Done(self._shown(found))
@@ -151,7 +150,7 @@ class SolidFireArray:
         number = self._number(request.volume)
         found = self._volumes.find(number)
         if found is None or (found.is_deleted and not request.purge):
-            raise Missing("The volume is gone", f"The cluster has no volume {number}, or it is deleted.")
+            raise missing(number)
         if not found.is_deleted:
             sessions = self._volumes.sessions(number)
             if sessions:
@@ -218,16 +217,6 @@ class SolidFireArray:
             raise Missing("There is no such volume", f'"{volume}" is no id of a volume on an Element cluster.')
         self._cluster.refuse_other(cluster, f"Volume {number}")
         return int(number)
-
-    @contextmanager
-    def _one_at_a_time(self, intent: str) -> Iterator[None]:
-        """Equal requests of this process look and make one after the other: the cluster would make two volumes."""
-        with self._naming:
-            lock = self._locks[intent]
-        with lock:
-            yield
-        with self._naming:
-            self._locks.pop(intent, None)
 
     def _check(self, name: str | None, size: int | None, qos: Qos | None) -> None:
         """
@@ -297,13 +286,13 @@ class SolidFireArray:
         return AccessPath(self._cluster.identity().portal, volume.iqn, LUN, chap_username)
 
 
+@dataclass(frozen=True, slots=True)
 class _Surroundings:
     """What a list of volumes refers to, by number."""
 
-    def __init__(
-        self, groups: Mapping[int, Group], policies: Mapping[int, Policy], accounts: Mapping[int, Account]
-    ) -> None:
-        self.groups, self.policies, self.accounts = groups, policies, accounts
+    groups: Mapping[int, Group]
+    policies: Mapping[int, Policy]
+    accounts: Mapping[int, Account]
 
 
 def _names(endpoint: Endpoint) -> tuple[str | None, ...]:

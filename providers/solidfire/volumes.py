@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +83,7 @@ class Volumes:
         """
         found = self.find(number)
         if found is None or found.is_deleted:
-            raise _missing(number)
+            raise missing(number)
         return found
 
     def find(self, number: int) -> Volume | None:
@@ -119,16 +120,12 @@ class Volumes:
         Raises:
             Missing: there is none of that number, or it is deleted.
         """
-        try:
+        with _missing_if_gone(number):
             return _volume(self._wire.change("ModifyVolume", volumeID=number, **changes)["volume"])
-        except ApiError as error:
-            raise _missing(number) if error.name == _GONE else error from error
 
     def delete(self, number: int) -> None:
-        try:
+        with _missing_if_gone(number):
             self._wire.change("DeleteVolume", volumeID=number)
-        except ApiError as error:
-            raise _missing(number) if error.name == _GONE else error from error
 
     def purge(self, number: int) -> None:
         """Of a deleted volume. Done when it is purged already."""
@@ -188,5 +185,15 @@ def _volume(row: Mapping[str, Any]) -> Volume:
     )
 
 
-def _missing(number: int) -> Missing:
+def missing(number: int) -> Missing:
     return Missing("The volume is gone", f"The cluster has no volume {number}, or it is deleted.")
+
+
+@contextmanager
+def _missing_if_gone(number: int) -> Iterator[None]:
+    try:
+        yield
+    except ApiError as error:
+        if error.name != _GONE:
+            raise
+        raise missing(number) from error
