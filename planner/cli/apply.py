@@ -13,10 +13,8 @@ from planner.cli.arguments import (
     Command,
     Planning,
     Selecting,
-    addresses,
     boolean,
-    refuse_replace,
-    refuse_with_refresh_only,
+    plan_request,
     takes_inputs,
     takes_planning,
     takes_refresh_only,
@@ -79,18 +77,7 @@ def apply_command(
       lunform apply -target=module.east
     """
     if saved is None:
-        if refresh_only:
-            refuse_with_refresh_only(destroy, planning)
-        refuse_replace(replaces, destroy, refresh_only)
-        request = PlanRequest(
-            destroy,
-            planning.refresh,
-            refresh_only,
-            selecting.targets,
-            selecting.excludes,
-            frozenset(addresses("-replace", replaces)),
-            parallelism=planning.parallelism,
-        )
+        request = plan_request(planning, selecting, replaces, destroy=destroy, refresh_only=refresh_only)
         return _plan_and_apply(request, auto_approve, allow_data_loss, inputs, planning, terminal)
     if destroy or refresh_only or replaces or selecting != Selecting() or not planning.refresh:
         raise click.UsageError(
@@ -126,13 +113,7 @@ def destroy_command(
       lunform destroy
       lunform destroy -exclude='volume.db["wal"]'
     """
-    request = PlanRequest(
-        destroy=True,
-        read=planning.refresh,
-        targets=selecting.targets,
-        excludes=selecting.excludes,
-        parallelism=planning.parallelism,
-    )
+    request = plan_request(planning, selecting, destroy=True)
     return _plan_and_apply(request, auto_approve, allow_data_loss, inputs, planning, terminal)
 
 
@@ -150,13 +131,7 @@ def refresh_command(selecting: Selecting, inputs: operations.Inputs, planning: P
     \b
     Example: lunform refresh
     """
-    refuse_with_refresh_only(False, planning)
-    request = PlanRequest(
-        refresh_only=True,
-        targets=selecting.targets,
-        excludes=selecting.excludes,
-        parallelism=planning.parallelism,
-    )
+    request = plan_request(planning, selecting, refresh_only=True)
     return _plan_and_apply(request, True, False, inputs, planning, terminal)
 
 

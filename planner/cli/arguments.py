@@ -11,13 +11,16 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from planner.addresses import AddressError, InstanceAddress, parse_instance
 from planner.cli.terminal import Terminal
 from planner.config.variables import FromCommandLine
+
+if TYPE_CHECKING:
+    from planner.planning.builder import PlanRequest
 
 Command = Callable[..., Any]
 
@@ -225,6 +228,36 @@ def refuse_replace(replaces: Sequence[str], destroy: bool, refresh_only: bool) -
     if replaces and (destroy or refresh_only):
         flag = "-destroy" if destroy else "-refresh-only"
         raise click.UsageError(f"-replace makes something anew, and {flag} makes nothing: they do not go together.")
+
+
+def plan_request(
+    planning: Planning,
+    selecting: Selecting,
+    replaces: Sequence[str] = (),
+    *,
+    destroy: bool = False,
+    refresh_only: bool = False,
+) -> PlanRequest:
+    """
+    What the flags of a verb that plans ask for.
+
+    Raises:
+        click.UsageError: they do not go together, or one is no address.
+    """
+    from planner.planning.builder import PlanRequest
+
+    if refresh_only:
+        refuse_with_refresh_only(destroy, planning)
+    refuse_replace(replaces, destroy, refresh_only)
+    return PlanRequest(
+        destroy,
+        planning.refresh,
+        refresh_only,
+        selecting.targets,
+        selecting.excludes,
+        frozenset(addresses("-replace", replaces)),
+        parallelism=planning.parallelism,
+    )
 
 
 def addresses(flag: str, texts: Sequence[str]) -> tuple[InstanceAddress, ...]:

@@ -13,10 +13,8 @@ from planner import operations
 from planner.cli.arguments import (
     Planning,
     Selecting,
-    addresses,
     boolean,
-    refuse_replace,
-    refuse_with_refresh_only,
+    plan_request,
     takes_inputs,
     takes_planning,
     takes_refresh_only,
@@ -28,7 +26,6 @@ from planner.cli.asking import load_project
 from planner.cli.terminal import Terminal
 from planner.cli.watching import tell_recovery
 from planner.errors import EXIT_CHANGES, EXIT_OK
-from planner.planning.builder import PlanRequest
 
 
 @click.command("plan")
@@ -81,9 +78,6 @@ def plan_command(
     """
     if revert is not None and (destroy or refresh_only):
         raise click.UsageError("-revert goes back to a configuration; -destroy and -refresh-only follow none.")
-    if refresh_only:
-        refuse_with_refresh_only(destroy, planning)
-    refuse_replace(replaces, destroy, refresh_only)
     if offline and refresh_only:
         raise click.UsageError("-refresh-only reads what is there, and -offline asks nobody: take one of them away.")
     if offline and out is not None:
@@ -91,15 +85,8 @@ def plan_command(
             "-offline plans without asking any system, so what it shows is not what an apply would do, and it is not"
             " saved. For a policy check: lunform plan -offline -json > plan.json"
         )
-    request = PlanRequest(
-        destroy,
-        planning.refresh,
-        refresh_only,
-        selecting.targets,
-        selecting.excludes,
-        frozenset(addresses("-replace", replaces)),
-        offline=offline,
-        parallelism=planning.parallelism,
+    request = replace(
+        plan_request(planning, selecting, replaces, destroy=destroy, refresh_only=refresh_only), offline=offline
     )
     load = load_project if revert is None else partial(_as_of, revert)
     project = load(inputs, planning.may_ask, terminal, secrets=not offline)
