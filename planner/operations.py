@@ -286,7 +286,7 @@ def capacity(
         LunformError: there is no such pool.
         StateError: the state cannot be read.
     """
-    snapshot = store.read()
+    snapshot = store.read().without_deleted
     desired = _evaluated(project, partial(_with_recorded, snapshot.objects)).graph
     pools = _pools_named(only, desired)
     targets, diagnostics = pool_targets(desired, pools)
@@ -549,11 +549,11 @@ def _scanned(
 ) -> tuple[Scanned, Diagnostics]:
     from planner.planning.scan import find, places_of, targets_of
 
-    before = store.read()
+    before = store.read().without_deleted
     places = places_of(before, desired)
     pools, hosts = targets_of(places, desired)
     actual, diagnostics = refresh(pools, hosts, providers, observer, parallelism)
-    after = store.read()
+    after = store.read().without_deleted
     return Scanned(find(before, actual, after, places, desired.instances), after, places, desired), diagnostics
 
 
@@ -642,7 +642,7 @@ def _parser(directory: Path) -> Parse:
 def _build_steps(changes: Changes) -> Any:
     builder = StepBuilder(changes.known, changes.providers)
     made = builder.add_all(changes.changes, changes.dependencies, changes.protected)
-    return builder.finish(), made
+    return builder.finish(changes.purged), made
 
 
 def _providers(project: Project) -> OpenProviders:

@@ -40,6 +40,9 @@ def state_list(addresses: tuple[str, ...], terminal: Terminal) -> None:
     """
     List the addresses of all that is recorded, or of what is at some addresses: copies of a resource, a module.
 
+    A volume that was deleted is listed while its array can restore it. To have it back, declare its block again and
+    apply; to have another one in its place, forget it with `state rm` first.
+
     \b
     Examples:
       lunform state list
@@ -48,12 +51,14 @@ def state_list(addresses: tuple[str, ...], terminal: Terminal) -> None:
     from planner.bookkeeping import matching
 
     snapshot = recorded(terminal)
-    found = {at for text in addresses for at in matching(snapshot, text)} if addresses else snapshot.objects
-    texts = [str(address) for address in sorted(found)]
+    named = {at for text in addresses for at in matching(snapshot, text)} if addresses else snapshot.objects
+    found = sorted(named)
     if terminal.json:
-        terminal.result_json(texts)
-    elif texts:
-        terminal.result("\n".join(texts))
+        terminal.result_json([str(address) for address in found])
+    elif found:
+        from planner.views.state_text import remark
+
+        terminal.result("\n".join(f"{at}{remark(snapshot.objects[at], terminal.style)}" for at in found))
 
 
 @state_command.command("show")

@@ -23,6 +23,7 @@ from planner.sdk.provider import Providers
 from planner.sdk.storage import (
     AccessPath,
     CreateVolume,
+    DeletedVolumes,
     DeleteVolume,
     Done,
     Endpoint,
@@ -32,6 +33,7 @@ from planner.sdk.storage import (
     QosPolicies,
     Reply,
     ResizeVolume,
+    RestoreVolume,
     RevokeAccess,
     StorageProvider,
     UpdatePolicy,
@@ -133,6 +135,10 @@ def _call_storage(step: Step, recorded: RecordedObject | None, lineage: str, sto
             return storage.revoke_access(RevokeAccess(pool, _volume(recorded, step), endpoint(step)))
         case Verb.DELETE:
             return storage.delete_async(DeleteVolume(pool, _volume(recorded, step), arguments["purge"]))
+        case Verb.RESTORE:
+            if not isinstance(storage, DeletedVolumes):
+                raise Rejected(f"{step.address}: {step.provider} restores no volumes", "Plan again.")
+            return storage.restore_async(RestoreVolume(pool, arguments["volume"]))
         case _:
             raise AssertionError(f"{step.verb} is no call to an array")
 

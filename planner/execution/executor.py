@@ -42,7 +42,7 @@ from planner.execution import scheduler as plays
 from planner.execution.calls import call, poll
 from planner.execution.faults import fault_point
 from planner.execution.lookup import Actual
-from planner.execution.outcome import done, fold
+from planner.execution.outcome import done, fold, frees
 from planner.execution.scheduler import Scheduler
 from planner.sdk.errors import Conflict, Missing, OutcomeUnknown, ProviderError, Rejected, Retryable, Unreachable
 from planner.sdk.provider import Providers
@@ -480,10 +480,9 @@ class _Execution:
     def succeed(self, step: Step, folded: RecordedObject | None) -> plays.Event:
         fault_point(f"{step.verb.value}:before-record")
         before = self.objects.get(step.address)
+        self.objects.pop(frees(step), None)
         if folded is not None:
-            self.objects[step.address] = folded
-        elif before is not None:
-            del self.objects[step.address]
+            self.objects[folded.address] = folded
         self.outcomes.append(done(self.run.id, step, before, folded))
         self.ended.append(step.id)
         self.done.append(step)

@@ -18,7 +18,7 @@ from planner.planning.figures import figure_attributes
 from planner.sdk.errors import Missing
 from planner.sdk.hypervisor import ActualAttachment, ActualVm, Attachment
 from planner.sdk.provider import Providers
-from planner.sdk.storage import AccessPath, ActualVolume, Done, QosPolicies
+from planner.sdk.storage import AccessPath, ActualVolume, DeletedVolumes, Done, QosPolicies
 from planner.state.model import RecordedObject
 from planner.steps.graph import Step, Verb
 from planner.units import format_size
@@ -47,6 +47,7 @@ class Actual:
     def __init__(self, providers: Providers) -> None:
         self._providers = providers
         self._volumes: dict[tuple[ProviderAddress, str], _Volumes | None] = {}
+        self._deleted: dict[tuple[ProviderAddress, str], Mapping[str, str]] = {}
         self._disks: dict[tuple[ProviderAddress, str], _Disks | None] = {}
         self._vms: dict[tuple[ProviderAddress, str], Mapping[str, ActualVm] | None] = {}
 
@@ -65,13 +66,19 @@ class Actual:
                 volumes = self._volumes_of(step)
                 made = None if volumes is None else volumes.by_intent.get(step.intent)
                 return None if made is None else Done(made)
+            case Verb.RESTORE:
+                volumes = self._volumes_of(step)
+                restored = None if volumes is None else volumes.by_id.get(step.arguments["volume"])
+                return None if restored is None else Done(restored)
             case Verb.RESIZE | Verb.UPDATE_QOS | Verb.GRANT | Verb.REVOKE | Verb.DELETE:
                 if recorded is None or "id" not in recorded.attributes:
                     return None
-                volumes = self._volumes_of(step)
+                id, volumes = recorded.attributes["id"], self._volumes_of(step)
                 if volumes is None:
                     return None
-                return _volume_effect(step, volumes.by_id.get(recorded.attributes["id"]))
+                if step.verb is Verb.DELETE and id not in volumes.by_id:
+                    return Done(self._deleted_of(step).get(id))
+                return _volume_effect(step, volumes.by_id.get(id))
             case Verb.UPDATE_POLICY:
                 storage = self._providers.storage(provider_of(step))
                 policies = storage.list_policies() if isinstance(storage, QosPolicies) else ()
@@ -103,6 +110,16 @@ class Actual:
                     by_intent={volume.owner.intent: volume for volume in listed if volume.owner is not None},
                 )
         return self._volumes[key]
+
+    def _deleted_of(self, step: Step) -> Mapping[str, str]:
+        """Until when deleted volumes of the step's pool can be restored, by id."""
+        provider, pool = provider_of(step), pool_spec(step)
+        key = (provider, pool.address)
+        if key not in self._deleted:
+            storage = self._providers.storage(provider)
+            listed = storage.list_deleted(pool) if isinstance(storage, DeletedVolumes) else ()
+            self._deleted[key] = {deleted.volume.id: deleted.until for deleted in listed}
+        return self._deleted[key]
 
     def _vms_of(self, step: Step) -> Mapping[str, ActualVm] | None:
         """The VMs of the step's host, by id; None when there is no such host."""
@@ -154,7 +171,7 @@ def _vm_effect(step: Step, recorded: RecordedObject | None, vms: Mapping[str, Ac
 
 def _volume_effect(step: Step, volume: ActualVolume | None) -> Done[Any] | None:
     if volume is None:
-        return Done(None) if step.verb in (Verb.REVOKE, Verb.DELETE) else None
+        return Done(None) if step.verb is Verb.REVOKE else None
     match step.verb:
         case Verb.RESIZE:
             return Done(volume) if volume.size >= step.arguments["size"] else None

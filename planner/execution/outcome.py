@@ -12,6 +12,7 @@ A volume's recorded attributes:
                    address, initiator}
     attachments    ({host, vm, device, bus, read_only, serial, intent,         one for each attach, by host and VM
                    qos as in planning.current, size in bytes}, ...)
+    deleted_until  of one that is gone, and that its array can restore: until when
 
 A vm's:
 
@@ -27,18 +28,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar, assert_never
 
+from planner.addresses import InstanceAddress, parse_instance
 from planner.planning.figures import figure_attributes, limits_of
 from planner.resources.catalog import OBJECT_TYPES
 from planner.sdk.hypervisor import ActualVm, Attachment
 from planner.sdk.storage import AccessPath, ActualVolume, Qos
-from planner.state.model import Attributes, Outcome, RecordedObject
+from planner.state.model import DELETED_UNTIL, DEPOSED, Attributes, Outcome, RecordedObject
 from planner.steps.graph import Step, Verb
 from planner.units import format_size
 
 T = TypeVar("T")
 
 _TAKING_APART = frozenset({Verb.DETACH, Verb.REVOKE, Verb.DELETE, Verb.SET_POWER, Verb.DELETE_VM})
-_MAKING = frozenset({Verb.CREATE, Verb.CREATE_VM})
+_MAKING = frozenset({Verb.CREATE, Verb.RESTORE, Verb.CREATE_VM})
 
 
 def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObject | None:
@@ -46,20 +48,26 @@ def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObje
     The object after `step` gave `result`; None when it is gone.
 
     A create begins the record anew. The steps of a destroy name no dependencies and leave those recorded: when it
-    stops half way, the next one still knows the order.
+    stops half way, the next one still knows the order. A deleted volume that can be restored makes room: it is recorded
+    under another address from then on.
 
     Args:
         object: as recorded before; its revision is kept, since the store sets it.
-        result: what the provider's reply held: ActualVolume, AccessPath, Attachment, ActualVm or None, by the verb.
+        result: what the provider's reply held: ActualVolume, AccessPath, Attachment, ActualVm, a text or None, by the
+            verb.
     """
     prior = _prior(object, step)
     match step.verb:
-        case Verb.DELETE | Verb.DELETE_VM | Verb.FORGET:
+        case Verb.DELETE:
+            return None if object is None or result is None else _deleted(object, step, _checked(result, str))
+        case Verb.DELETE_VM | Verb.FORGET:
             return None
         case Verb.UPDATE_POLICY | Verb.JOIN:
             return object
         case Verb.CREATE:
             given = _created(step, result)
+        case Verb.RESTORE:
+            given = _served(_volume(result))
         case Verb.RESIZE:
             given = {"size": format_size(_volume(result).size)}
         case Verb.UPDATE_QOS:
@@ -100,9 +108,15 @@ def fold(object: RecordedObject | None, step: Step, result: Any) -> RecordedObje
 
 def done(run: str, step: Step, before: RecordedObject | None, after: RecordedObject | None) -> Outcome:
     """The outcome of a step whose success left `after`, as `fold` gave it."""
-    changed = after if after is not before else None
-    is_gone = after is None and before is not None
-    return Outcome(run, step.id, step.address, "done", object=changed, removed=is_gone, verb=step.verb.value)
+    address, changed = frees(step), after if after is not before else None
+    is_moved = after is not None and after.address != address
+    is_gone = is_moved or (after is None and before is not None)
+    return Outcome(run, step.id, address, "done", object=changed, removed=is_gone, verb=step.verb.value)
+
+
+def frees(step: Step) -> InstanceAddress:
+    """The address that holds the record of what the step is about before it is done."""
+    return parse_instance(step.arguments["recorded"]) if step.verb is Verb.RESTORE else step.address
 
 
 def _prior(object: RecordedObject | None, step: Step) -> Attributes:
@@ -132,19 +146,29 @@ def attachment(attributes: Attributes, host: str, vm: str) -> Mapping[str, Any] 
 def _created(step: Step, result: Any) -> dict[str, Any]:
     volume = _volume(result)
     return {
-        "id": volume.id,
         "name": volume.name,
         "size": format_size(volume.size),
         **figure_attributes(volume.qos or qos(step.arguments)),
         "pool": step.arguments["pool"],
-        "iqn": volume.iqn,
-        "portal": volume.portal,
-        "lun": volume.lun,
+        **_served(volume),
         "serial": step.intent,
         "intent": step.intent,
         "access": {},
         "attachments": (),
     }
+
+
+def _served(volume: ActualVolume) -> dict[str, Any]:
+    return {"id": volume.id, "iqn": volume.iqn, "portal": volume.portal, "lun": volume.lun}
+
+
+def _deleted(object: RecordedObject, step: Step, until: str) -> RecordedObject:
+    """What stays recorded of a volume that its array can restore: its address is free for another one."""
+    address = object.address
+    if DEPOSED not in address.name:
+        address = replace(address, name=f"{address.name}{DEPOSED}{step.intent[:8]}")
+    gone = {DELETED_UNTIL: until, "access": {}, "attachments": ()}
+    return RecordedObject(address, object.provider, {**object.attributes, **gone})
 
 
 def _vm_figures(result: Any) -> dict[str, Any]:

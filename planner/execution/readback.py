@@ -30,7 +30,7 @@ from planner.state.store import StateStore
 from planner.steps.graph import Step, Verb
 from planner.units import format_size
 
-_TELLS_ARRAY = frozenset({Verb.CREATE, Verb.RESIZE, Verb.UPDATE_QOS})
+_TELLS_ARRAY = frozenset({Verb.CREATE, Verb.RESTORE, Verb.RESIZE, Verb.UPDATE_QOS})
 _TELLS_HYPERVISOR = frozenset({Verb.ATTACH, Verb.UPDATE_ATTACHMENT})
 _RECORDED = "It is recorded as it was read, and the next plan shows the difference."
 _HELD_AS = (("floor", "min_iops"), ("ceiling", "max_iops"), ("burst", "burst_iops"), ("bandwidth", "max_bandwidth"))

@@ -18,7 +18,7 @@ from planner.events import StepRecovered
 from planner.execution.calls import poll
 from planner.execution.faults import fault_point
 from planner.execution.lookup import Actual
-from planner.execution.outcome import done, fold
+from planner.execution.outcome import done, fold, frees
 from planner.sdk.errors import ProviderError, Retryable, Unreachable
 from planner.sdk.provider import Providers
 from planner.sdk.storage import Done
@@ -87,10 +87,9 @@ def recover(
             )
             continue
         after = fold(before, step, effect.value)
-        if after is None:
-            objects.pop(step.address, None)
-        else:
-            objects[step.address] = after
+        objects.pop(frees(step), None)
+        if after is not None:
+            objects[after.address] = after
         outcomes.append(done(intent.run, step, before, after))
         sentence = f"{step.address} had been {_participle(step)}; recorded."
         findings.append(StepRecovered(step.address, step.verb.value, sentence))
@@ -153,6 +152,8 @@ def _participle(step: Step) -> str:
             return f"detached from {arguments['vm']} on {arguments['host']}"
         case Verb.DELETE | Verb.DELETE_VM:
             return "deleted"
+        case Verb.RESTORE:
+            return "restored"
         case Verb.CREATE_VM:
             return "created"
         case Verb.UPDATE_VM:

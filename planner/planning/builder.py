@@ -10,7 +10,7 @@ Desired x recorded x actual -> plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ from planner.placement.model import Demand, Placement
 from planner.planning.adoption import Importer, can_be_imported, find_imports, read_data
 from planner.planning.comparison import Verdict, compare_recorded, compare_volume, refuse_replacement
 from planner.planning.current import Current, current
+from planner.planning.deleted import Restoration, by_address, find_restorable, purged
 from planner.planning.effect import takes_effect
 from planner.planning.goal import SETTLED, Goal, as_it_is, demand_of, goal_of, planned_attributes
 from planner.planning.moves import Moves, apply_moves
@@ -44,10 +45,10 @@ from planner.planning.reservation import reservations
 from planner.planning.selection import Selection, check_replacements, select, unit_of
 from planner.planning.vms import check_offering, compare_vm, refuse_unknown, root_disk_of, with_name
 from planner.resources.catalog import shown
-from planner.resources.vm import VM, VOLUME_TYPES
+from planner.resources.vm import ROOT_DISK, VM, VOLUME_TYPES, root_disk_address, vm_address
 from planner.resources.volume import VOLUME
 from planner.sdk.provider import Providers
-from planner.state.model import Attributes, Snapshot
+from planner.state.model import Attributes, RecordedObject, Snapshot
 from planner.steps.graph import StepGraph
 from planner.values.marks import UNKNOWN, Unknown
 
@@ -113,13 +114,15 @@ def build_plan(
     Args:
         providers: opens providers with the evaluated settings; not called for an offline plan.
     """
-    return _Planning(evaluator, snapshot, build_steps, request, observer).build(providers)
+    there, gone = snapshot.without_deleted, by_address(snapshot.deleted)
+    return _Planning(evaluator, there, gone, build_steps, request, observer).build(providers)
 
 
 @dataclass(slots=True)
 class _Planning:
     evaluator: Evaluator
     snapshot: Snapshot
+    deleted: Mapping[InstanceAddress, Sequence[RecordedObject]]
     build_steps: BuildSteps
     request: PlanRequest
     observer: Observer
@@ -134,6 +137,8 @@ class _Planning:
     moves: Moves = field(default_factory=lambda: Moves(Snapshot("", 0), {}, frozenset()))
     paths: Mapping[StaticPath, tuple[ModulePath, ...]] = field(default_factory=dict)
     imports: dict[InstanceAddress, str] = field(default_factory=dict)
+    restored: dict[InstanceAddress, Restoration] = field(default_factory=dict)
+    now: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     data: dict[str, Attributes] = field(default_factory=dict)
     root_disks: dict[InstanceAddress, ResourceInstance] = field(default_factory=dict)
     remade_vms: set[tuple[str, str]] = field(default_factory=set)
@@ -178,12 +183,14 @@ class _Planning:
             self._learn(desired.instances)
         if not self.request.destroy:
             self._adopt(desired)
+            self._restore(desired)
         check_replacements(
             self.request.replaces, desired.instances, self.snapshot.objects, self.selection, self.diagnostics
         )
         if self.diagnostics.has_errors:
             return None, self.diagnostics
-        self.policies = Policies(self.snapshot, self.pool_providers, self.selection.leaves)
+        restored = {at: replace(one.recorded, attributes=one.attributes) for at, one in self.restored.items()}
+        self.policies = Policies({**self.snapshot.objects, **restored}, self.pool_providers, self.selection.leaves)
         if self.request.destroy:
             program = self.evaluator.program
             outputs: Mapping[str, OutputChange] = outputs_destroyed(self.snapshot, self.selection, program)
@@ -299,6 +306,12 @@ class _Planning:
             self.known,
             self.pool_providers,
             places,
+            [
+                object
+                for address in self._volumes(desired)
+                if address not in self.snapshot.objects
+                for object in self.deleted.get(address, ())
+            ],
             lists=self.request.read,
             importing=importing,
         )
@@ -324,6 +337,28 @@ class _Planning:
             self.imports[address] = id
             if found is not None:
                 self.currents[address] = Current(found)
+
+    def _volumes(self, desired: ResourceGraph) -> Iterator[InstanceAddress]:
+        """The volumes that the plan is to see to, root disks too."""
+        for instance in self._in_plan(desired) if self.request.operation == "apply" else ():
+            if not instance.is_data and instance.address.type in (VOLUME.name, VM.name):
+                is_vm = instance.address.type == VM.name
+                yield root_disk_address(instance.address) if is_vm else instance.address
+
+    def _restore(self, desired: ResourceGraph) -> None:
+        """What was deleted, and is asked for again, becomes what the volumes are now."""
+        for address in self._volumes(desired):
+            recorded = self.snapshot.objects.get(address)
+            gone = [*([recorded] if recorded else []), *self.deleted.get(address, ())]
+            if not gone or self._now(address) is not None or address in self.request.replaces:
+                continue
+            instance = desired.instances[vm_address(address) if address.type == ROOT_DISK.name else address]
+            instance = root_disk_of(self._vm(instance)) if address.type == ROOT_DISK.name else instance
+            goal = self._goal(instance, Diagnostics())  # what is wrong with it is told where it is placed
+            found = goal and find_restorable(goal, gone, self.actual, self.now, self.diagnostics)
+            if found:
+                self.restored[address] = found
+                self.currents[address] = Current(found.attributes)
 
     def _take_over(
         self,
@@ -440,7 +475,8 @@ class _Planning:
             return
         demands = [self._demand(goal) for goal in self.goals.values()]
         ours = held_by_pool(
-            found.attributes
+            # What is deleted still holds its bytes, and no floor.
+            {**found.attributes, "min_iops": None} if address in self.restored else found.attributes
             for address, found in self.currents.items()
             if address.type in VOLUME_TYPES and found.attributes is not None
         )
@@ -469,6 +505,8 @@ class _Planning:
         if address in self.request.replaces and goal.instance.resource.lifecycle.create_before_destroy:
             # The old one gives nothing back before the new one is made.
             return replace(demand, holds=(0, 0))
+        if address in self.restored:
+            return replace(demand, holds=(demand.holds[0], 0))
         return demand
 
     # -- comparing --
@@ -567,19 +605,28 @@ class _Planning:
             self.diagnostics,
             is_requested=instance.address in self.request.replaces,
         )
+        if instance.address in self.restored and verdict.action is Action.REPLACE:
+            # It is not restored only to be deleted again.
+            del self.restored[instance.address]
+            self.currents[instance.address] = Current(None)
+            return self._volume_change(instance)
         return replace(self._change(instance, verdict), assignment=assignment)
 
     def _change(self, instance: ResourceInstance, verdict: Verdict) -> Change:
         address = instance.address
         object = self.snapshot.objects.get(address)
         found = self.currents.get(address, Current(None))
+        restored = self.restored.get(address)
+        if restored is not None:
+            object = restored.recorded
+        previous = self.moves.previous.get(address)
         in_place = verdict.action is Action.UPDATE and address.type in VOLUME_TYPES
         held = instance.resource.lifecycle.prevent_destroy or (object is not None and object.protected)
         if verdict.action is Action.REPLACE and held:
             refuse_replacement(instance, verdict, self.diagnostics)
         return Change(
             address=address,
-            action=verdict.action,
+            action=Action.UPDATE if restored is not None else verdict.action,
             before=found.attributes,
             after=verdict.after,
             provider=instance.provider,
@@ -588,12 +635,14 @@ class _Planning:
             drift=found.drift,
             revision=object.revision if object else None,
             holds_data=instance.type.holds_data,
-            previous=self.moves.previous.get(address),
+            previous=object.address if restored and object and object.address != address else previous,
             importing=self.imports.get(address, ""),
+            restoring=restored.until if restored else None,
             create_first=verdict.action is Action.REPLACE
             and instance.type.holds_data
             and instance.resource.lifecycle.create_before_destroy,
-            recorded_anew=found.attributes is not None and (address in self.moves.changed or address in self.imports),
+            recorded_anew=found.attributes is not None
+            and (address in self.moves.changed or address in self.imports or address in self.restored),
             takes_effect=takes_effect(found, verdict.after) if in_place else (),
         )
 
@@ -625,6 +674,13 @@ class _Planning:
             outputs = outputs_as_recorded(outputs)
         return self._assemble(dependencies, protected, outputs, variables)
 
+    def _is_restorable(self, change: Change) -> bool:
+        """Its array can restore for a while what goes."""
+        if not change.loses_data or change.before is None or change.before.get("on_destroy") == "purge":
+            return False
+        reading = self.actual.pools.get(change.before["pool"]) if change.address.type in VOLUME_TYPES else None
+        return reading is not None and "undelete" in reading.array.supports
+
     def _assemble(
         self,
         dependencies: Mapping[InstanceAddress, tuple[InstanceAddress, ...]],
@@ -642,17 +698,20 @@ class _Planning:
         previous = {} if self.request.refresh_only else self.moves.previous
         self.changes.update((change.address, change) for change in left_out(self.snapshot, self.selection, previous))
         ordered = in_order(self.changes, dependencies)
-        given = Changes(tuple(ordered), self.known, self.pool_providers, dependencies, protected)
+        deleted = [object for gone in self.deleted.values() for object in gone]
+        restored = {one.recorded.address for one in self.restored.values()}
+        expired = tuple(purged(deleted, restored, self.actual, self.now))
+        given = Changes(tuple(ordered), self.known, self.pool_providers, dependencies, protected, expired)
         graph, made = (StepGraph(), {}) if self.request.offline else self.build_steps(given)
         changes = tuple(
-            replace(change, steps=made.get(change.address, ()))
+            replace(change, steps=made.get(change.address, ()), restorable=self._is_restorable(change))
             for change in sorted(ordered, key=lambda change: change.address)
         )
         return Plan(
             operation=self.request.operation,
             lineage=self.snapshot.lineage,
             serial=self.snapshot.serial,
-            created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            created=self.now,
             changes=changes,
             outputs=outputs,
             steps=graph,

@@ -65,6 +65,9 @@ class Change:
         revision: the recorded object's revision that the plan was made for; None when there was none.
         previous: the address that it was recorded under, where it moved.
         importing: the array's id of a volume that is taken over.
+        restoring: until when its array can restore a volume that was deleted, and now is; None for any other. It is
+            recorded under `previous`, where that is another address, and `before` is what it was.
+        restorable: its array can restore for a while what the plan deletes.
         holds_data: deleting or replacing it loses a user's data.
         create_first: a replacement is made before the old one is destroyed.
         recorded_anew: `before` is not what is recorded, though nothing may change: it moved, is imported, refers to
@@ -86,6 +89,8 @@ class Change:
     holds_data: bool = False
     previous: InstanceAddress | None = None
     importing: str = ""
+    restoring: str | None = None
+    restorable: bool = False
     recorded_anew: bool = False
     create_first: bool = False
     takes_effect: tuple[TakesEffect, ...] = ()
@@ -112,6 +117,7 @@ class Changes:
         providers: the provider of each of them.
         dependencies: what each instance needs, desired or, for what goes, recorded.
         protected: instances that `prevent_destroy` holds from now on.
+        purged: volumes that are recorded as deleted, and that can be restored no more.
     """
 
     changes: tuple[Change, ...]
@@ -119,6 +125,7 @@ class Changes:
     providers: Mapping[str, ProviderAddress]
     dependencies: Mapping[InstanceAddress, tuple[InstanceAddress, ...]]
     protected: frozenset[InstanceAddress] = frozenset()
+    purged: tuple[InstanceAddress, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

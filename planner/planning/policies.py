@@ -10,7 +10,7 @@ from planner.planning.figures import are_shared, figure_attributes
 from planner.planning.goal import Goal, default_name
 from planner.planning.refresh import Actual
 from planner.resources.vm import VOLUME_TYPES
-from planner.state.model import Attributes, Snapshot
+from planner.state.model import Attributes, RecordedObject
 
 _Key = tuple[ProviderAddress | None, str]
 """An array, and an offering's address."""
@@ -24,20 +24,24 @@ class Policies:
     plan: that one's figures would change with it. Otherwise a policy has a name that no earlier one had.
 
     Args:
+        objects: as recorded, and as restored.
         providers: of pools, by address.
         leaves: whether the plan leaves an object out.
     """
 
     def __init__(
-        self, snapshot: Snapshot, providers: Mapping[str, ProviderAddress], leaves: Callable[[InstanceAddress], bool]
+        self,
+        objects: Mapping[InstanceAddress, RecordedObject],
+        providers: Mapping[str, ProviderAddress],
+        leaves: Callable[[InstanceAddress], bool],
     ) -> None:
         self._providers = providers
         self._names: dict[_Key, str] = {}
         self._fixed: dict[_Key, Attributes] = {}
-        for object in snapshot.objects.values():
-            if object.address.type in VOLUME_TYPES and (policy := object.attributes.get("policy")):
+        for address, object in objects.items():
+            if address.type in VOLUME_TYPES and (policy := object.attributes.get("policy")):
                 key = (providers.get(object.attributes["pool"]), object.attributes["offering"])
-                if policy == self._names.setdefault(key, policy) and leaves(object.address):
+                if policy == self._names.setdefault(key, policy) and leaves(address):
                     self._fixed[key] = object.attributes
 
     def of(self, goal: Goal, pool: str, actual: Actual, now: Attributes | None) -> str | None:

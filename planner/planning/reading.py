@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from planner.addresses import ProviderAddress, parse_instance
@@ -20,6 +21,7 @@ def to_read(
     known: Mapping[str, Attributes],
     providers: Mapping[str, ProviderAddress],
     places: Collection[str],
+    gone: Collection[RecordedObject],
     *,
     lists: bool,
     importing: bool,
@@ -31,27 +33,33 @@ def to_read(
         recorded, desired: what the plan is about.
         known: attributes of all pools and hosts by address. One whose arguments changed is read as it is desired now.
         places: addresses of the pools and hosts that volumes may go to.
+        gone: volumes that were deleted and may be restored.
         lists: what is recorded is looked up.
         importing: what else is on the pools is looked up, too.
     """
     on_pools: set[str] = set()
     on_hosts: set[str] = set()
     with_vms: set[str] = set()
+    expected: dict[str, set[str]] = defaultdict(set)
+    for object in gone:
+        expected[object.attributes["pool"]].add(object.attributes["id"])
     for object in recorded:
         if object.address.type in VOLUME_TYPES:
             on_pools.add(object.attributes["pool"])
+            expected[object.attributes["pool"]].add(object.attributes["id"])
             on_hosts.update(disk["host"] for disk in object.attributes["attachments"])
         elif object.address.type == VM.name:
             with_vms.add(object.attributes["host"])
     ranges = {str(instance.address): instance.resource.range for instance in desired}
     read_from = {instance.attributes["pool"] for instance in desired if instance.is_data}
     pools, hosts = [], []
-    for id in sorted((on_pools | on_hosts | with_vms | set(places)) & known.keys()):
+    for id in sorted((on_pools | on_hosts | with_vms | {*places, *expected}) & known.keys()):
         attributes, provider = known[id], providers[id]
         if parse_instance(id).type == "pool":
             spec = PoolSpec(id, pool_arguments(attributes))
             listed = (lists and id in on_pools) or id in read_from or importing
-            pools.append(PoolTarget(provider, spec, listed, ranges.get(id)))
+            ids = frozenset(expected.get(id, ()) if lists else ())
+            pools.append(PoolTarget(provider, spec, listed, ranges.get(id), ids))
         else:
             host = HostSpec(id, id, attributes.get("address"), attributes.get("initiator"), host_arguments(attributes))
             disks, vms = (lists and id in those for those in (on_hosts, with_vms))

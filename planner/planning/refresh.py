@@ -20,7 +20,7 @@ from planner.events import Observer, RefreshFinished, RefreshStarted
 from planner.sdk.errors import ProviderError, Unreachable
 from planner.sdk.hypervisor import ActualAttachment, ActualVm, HostInfo, HostSpec, VmHosts
 from planner.sdk.provider import Providers
-from planner.sdk.storage import ActualVolume, ArrayInfo, PoolSpec, PoolStatus
+from planner.sdk.storage import ActualVolume, ArrayInfo, DeletedVolume, DeletedVolumes, PoolSpec, PoolStatus
 
 T = TypeVar("T")
 PARALLELISM = 10
@@ -29,12 +29,19 @@ PARALLELISM = 10
 
 @dataclass(frozen=True, slots=True)
 class PoolTarget:
-    """A pool to read. `list_volumes` only where volumes are recorded on it."""
+    """
+    A pool to read.
+
+    Attributes:
+        list_volumes: only where volumes are recorded on it.
+        expected: ids of volumes that are recorded on it. What is deleted is listed where one of them is not there.
+    """
 
     provider: ProviderAddress
     spec: PoolSpec
     list_volumes: bool
     range: SourceRange | None = None
+    expected: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +68,14 @@ class PoolReading:
     Attributes:
         volumes: by the array's id; None when they were not listed.
         asked: as in `Candidate`.
+        deleted: what can be restored, by the array's id; None when it was not listed.
     """
 
     array: ArrayInfo
     status: PoolStatus
     volumes: Mapping[str, ActualVolume] | None
     asked: bool = True
+    deleted: Mapping[str, DeletedVolume] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +225,10 @@ def _read_pool(target: PoolTarget, providers: Providers, inspect: Callable[[], A
     volumes = None
     if target.list_volumes:
         volumes = {volume.id: volume for volume in storage.list_volumes(target.spec)}
-    return PoolReading(array, storage.pool_status(target.spec), volumes)
+    deleted = None
+    if target.expected - (volumes or {}).keys() and isinstance(storage, DeletedVolumes):
+        deleted = {one.volume.id: one for one in storage.list_deleted(target.spec)}
+    return PoolReading(array, storage.pool_status(target.spec), volumes, deleted=deleted)
 
 
 def _read_host(target: HostTarget, providers: Providers) -> HostReading:

@@ -44,6 +44,7 @@ def refuse_stale(plan: Plan, snapshot: Snapshot) -> None:
         for change in plan.changes
         if not change.is_empty
         if (how := _how_it_moved(change, snapshot.objects.get(change.previous or change.address)))
+        or (how := _is_taken(change, snapshot))
     ]
     if moved:
         more = len(moved) - _OBJECTS_NAMED
@@ -75,6 +76,12 @@ def _how_it_moved(change: Change, object: RecordedObject | None) -> str:
         return f"it was recorded anew, and {would}"
     said = _differences(change.address.type, change.before, change.drift, object)
     return ", ".join(said) or "it was recorded anew, with the attributes that it had"
+
+
+def _is_taken(change: Change, snapshot: Snapshot) -> str:
+    """Where a deleted volume is to be restored, another one is recorded by now."""
+    is_taken = change.restoring is not None and change.previous is not None and change.address in snapshot.objects
+    return "another volume is recorded there by now, and the plan would restore the deleted one" if is_taken else ""
 
 
 def _differences(type: str, before: Attributes, drift: Sequence[Drift], object: RecordedObject) -> Iterator[str]:

@@ -103,7 +103,8 @@ class ArrayInfo:
         identity: the same for the same array, whatever address it is reached by.
         product: name and version, for people.
         supports: abilities: "resize", "chap", "acl" (several endpoints at a volume, each let in by itself),
-            "update_qos", "qos_policy" (see `QosPolicies`), "image" (a volume made from one), "undelete".
+            "update_qos", "qos_policy" (see `QosPolicies`), "image" (a volume made from one), "undelete" (see
+            `DeletedVolumes`).
     """
 
     identity: str
@@ -126,9 +127,10 @@ class PoolStatus:
     What the array reports of a pool now, foreign volumes included. None where it has no such figure.
 
     Attributes:
-        capacity, used: bytes; `used` is what volumes may grow to, not what is written.
+        capacity, used: bytes; `used` is what volumes may grow to, not what is written. A deleted volume counts while
+            it can be restored.
         capacity_iops: the IOPS that the pool can hold as floors.
-        floors: the sum of the floors of all its volumes.
+        floors: the sum of the floors of all its volumes; a deleted one has none.
         enforces: which of "floor", "ceiling", "burst", "bandwidth" the array itself holds for each volume of the pool.
         identity: the array's own name of the pool, where blocks with other arguments may mean the same pool, or blocks
             with equal ones another; None where equal arguments are the same pool.
@@ -236,11 +238,31 @@ class UpdatePolicy:
 
 @dataclass(frozen=True, slots=True)
 class DeleteVolume:
-    """`purge` where the array could undelete and shall not."""
+    """`purge` where the array could restore the volume, and shall not."""
 
     pool: PoolSpec
     volume: str
     purge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedVolume:
+    """
+    A volume that was deleted and can be restored.
+
+    Attributes:
+        volume: as it will be when it is restored, without grants.
+        until: as in the answer to its delete.
+    """
+
+    volume: ActualVolume
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreVolume:
+    pool: PoolSpec
+    volume: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,8 +336,12 @@ class StorageProvider(Protocol):
         """Raises Conflict when the policy has other figures."""
         ...
 
-    def delete_async(self, request: DeleteVolume) -> Reply[None]:
-        """Raises Missing when it is gone already, Rejected while it is in use."""
+    def delete_async(self, request: DeleteVolume) -> Reply[str | None]:
+        """
+        Delete a volume. Answers until when the array can restore it, ISO 8601 in UTC, or None when it is gone for good.
+
+        Raises Missing when it is gone for good already, Rejected while it is in use.
+        """
         ...
 
     def grant_access(self, request: GrantAccess) -> Reply[AccessPath]: ...
@@ -347,4 +373,22 @@ class QosPolicies(Protocol):
 
     def update_policy(self, request: UpdatePolicy) -> Reply[QosPolicy]:
         """Raises Missing when there is no such policy."""
+        ...
+
+
+@runtime_checkable
+class DeletedVolumes(Protocol):
+    """What a storage provider does besides, when its array supports "undelete"."""
+
+    def list_deleted(self, pool: PoolSpec) -> Iterable[DeletedVolume]:
+        """Those of the pool that are deleted and can be restored; they are not in `list_volumes`."""
+        ...
+
+    def restore_async(self, request: RestoreVolume) -> Reply[ActualVolume]:
+        """
+        Take back a delete: the volume is as it was, with its data. One that is not deleted is answered as it is.
+
+        Raises Missing when it is gone for good, Conflict when another volume has its name meanwhile and the array's
+        names are unique.
+        """
         ...

@@ -128,6 +128,13 @@ class StateConformance:
             store.commit([Outcome("run-1", 3, first.address, "done", removed=True)])
             assert store.read().objects == {}
 
+    def test_an_object_moves_to_another_address_in_one_outcome(self, store: StateStore) -> None:
+        there, gone_to = counter(1), counter(1, "other")
+        with store.lock("apply"):
+            store.begin(new_run(), ())
+            store.commit([done(0, there), Outcome("run-1", 1, there.address, "done", object=gone_to, removed=True)])
+        assert list(store.read().objects) == [gone_to.address]
+
     @pytest.mark.parametrize("values", [(1, None, 2), (None, 3), (1, 2, None), (1, None)])
     def test_the_last_outcome_of_a_commit_wins(self, store: StateStore, values: Sequence[int | None]) -> None:
         outcomes = [

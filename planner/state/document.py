@@ -109,8 +109,8 @@ def commit(document: StateDocument, outcomes: Sequence[Outcome]) -> StateDocumen
             begun.add(key)
         if outcome.removed:
             objects.pop(outcome.address, None)
-        elif outcome.object is not None:
-            objects[outcome.address] = replace(outcome.object, revision=serial)
+        if outcome.object is not None:
+            objects[outcome.object.address] = replace(outcome.object, revision=serial)
     return replace(document, serial=serial, objects=objects, intents=intents, begun=frozenset(begun), outcomes=ended)
 
 

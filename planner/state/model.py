@@ -8,7 +8,7 @@ Attributes are plain data (str, int, bool, None, tuple, dict with str keys) and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from planner.addresses import InstanceAddress, ProviderAddress
@@ -16,7 +16,13 @@ from planner.addresses import InstanceAddress, ProviderAddress
 Attributes = Mapping[str, Any]
 
 DEPOSED = "--deposed-"
-"""In the name under which a replaced volume is recorded, from when its successor is made until it is destroyed."""
+"""
+In the name under which a volume is recorded once it has had to leave its address: from when its successor is made until
+it is destroyed, and from then on while its array can restore it.
+"""
+
+DELETED_UNTIL = "deleted_until"
+"""Attribute of a volume that its array has deleted and can restore: until when, ISO 8601 in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,11 @@ class RecordedObject:
     dependencies: tuple[InstanceAddress, ...] = ()
     revision: int = 0
     protected: bool = False
+
+    @property
+    def is_deleted(self) -> bool:
+        """It is gone, but for its array's being able to restore it."""
+        return DELETED_UNTIL in self.attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +79,9 @@ class Outcome:
         status: "done"; "failed" when it is known that nothing happened; "pending" when the provider works on it;
             "unknown" when nobody could tell. The last two keep the step's intent in doubt.
         error: the failure's summary; empty for a success.
-        object: the object afterwards; None when the step leaves it as it was, or `removed`.
-        removed: the object is gone.
+        object: the object afterwards; None when the step leaves it as it was, or it is gone. It may be recorded under
+            another address from now on.
+        removed: nothing is recorded under `address` any more.
         job: of a pending step.
         verb: what the step does, for the history.
     """
@@ -142,3 +154,13 @@ class Snapshot:
     objects: Mapping[InstanceAddress, RecordedObject] = field(default_factory=dict)
     outputs: Mapping[str, OutputValue] = field(default_factory=dict)
     in_doubt: tuple[Intent, ...] = ()
+
+    @property
+    def deleted(self) -> tuple[RecordedObject, ...]:
+        """Volumes that are gone, and that their arrays could restore when they went."""
+        return tuple(object for object in self.objects.values() if object.is_deleted)
+
+    @property
+    def without_deleted(self) -> Snapshot:
+        """What is recorded as being there."""
+        return replace(self, objects={a: object for a, object in self.objects.items() if not object.is_deleted})

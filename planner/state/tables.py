@@ -139,8 +139,10 @@ class TableStore:
     def commit(self, outcomes: Sequence[Outcome]) -> None:
         changed: dict[InstanceAddress, RecordedObject | None] = {}
         for outcome in outcomes:
-            if outcome.removed or outcome.object is not None:
-                changed[outcome.address] = outcome.object
+            if outcome.removed:
+                changed[outcome.address] = None
+            if outcome.object is not None:
+                changed[outcome.object.address] = outcome.object
         with self._writing() as (tables, serial):
             numbers = {run: _number(tables, run) for run in {outcome.run for outcome in outcomes}}
             _put(tables, "outcome", 2, [outcome_row(numbers[o.run], o) for o in outcomes])

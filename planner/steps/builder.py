@@ -10,6 +10,7 @@ Arguments by verb (plain data; sizes in bytes):
     grant_access        pool, pool_arguments, host, endpoint {name, address, initiator}
     revoke_access       the same
     delete_async        pool, pool_arguments, purge
+    restore_async       pool, pool_arguments, volume: the array's id of it, recorded: the address that it has till then
     attach              host, host_spec {name, network_address, initiator, arguments}, vm, device, bus, read_only,
                         serial, size, qos, storage_provider, shareable, boot
     update_attachment   host, host_spec, vm, size, qos
@@ -137,7 +138,15 @@ class StepBuilder:
                 made[change.address] = self._change(change, before, (), False)
         return made
 
-    def finish(self) -> StepGraph:
+    def finish(self, purged: Iterable[InstanceAddress] = ()) -> StepGraph:
+        """
+        All the steps; where there are any, those that forget what is `purged` too.
+
+        Args:
+            purged: volumes that are recorded as deleted, and that can be restored no more.
+        """
+        for address in purged if self._steps else ():
+            self._add(Verb.FORGET, address, None, {}, {}, ())
         return StepGraph(tuple(self._steps))
 
     # -- ordering --
@@ -220,12 +229,16 @@ class StepBuilder:
 
     def _record_anew(self, change: Change, chain: _Chain) -> None:
         """
-        It is recorded as it is, before anything is done to it. What moved goes from its old address after that: a run
-        that is killed in between leaves it recorded twice, and never not at all.
+        It is recorded as it is, before anything is done to it, or restored as it was. What moved goes from its old
+        address after that: a run that is killed in between leaves it recorded twice, and never not at all.
         """
         assert change.before is not None
         volume = change.address.type in VOLUME_TYPES
         provider = self._providers[change.before["pool"]] if volume else change.provider
+        if change.restoring is not None:
+            wanted = {"volume": change.before["id"], "recorded": str(change.previous or change.address)}
+            chain.then(Verb.RESTORE, provider, self._pool(change.before["pool"]) | wanted, change.before)
+            return
         chain.then(Verb.RECORD, provider, {}, change.before)
         if change.previous is not None:
             old = self._add(Verb.FORGET, change.previous, None, {}, {}, chain.tips)

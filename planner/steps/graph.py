@@ -26,6 +26,7 @@ class Verb(Enum):
     DETACH = "detach"
     REVOKE = "revoke_access"
     DELETE = "delete_async"
+    RESTORE = "restore_async"
     UPDATE_POLICY = "update_qos_policy"
     CREATE_VM = "create_vm"
     UPDATE_VM = "update_vm"

@@ -16,7 +16,7 @@ from planner.planning.plan import TakesEffect
 from planner.resources.catalog import OBJECT_TYPES
 from planner.resources.vm import VOLUME_TYPES
 from planner.resources.volume import FIGURE_NAMES, INTERNAL, LIMIT_NAMES, attach_blocks
-from planner.state.model import Attributes
+from planner.state.model import DELETED_UNTIL, Attributes
 from planner.units import format_bandwidth, format_size
 from planner.values.marks import Unknown
 from planner.views.style import Style
@@ -53,6 +53,10 @@ class Row:
     note: str = ""
 
 
+_UNTOLD = INTERNAL | {DELETED_UNTIL}
+"""What has no row of its own."""
+
+
 def values(type: str, attributes: Attributes) -> dict[str, Any]:
     """The attributes that are not null, in the order in which they are read; a volume's without its disks."""
     schema = OBJECT_TYPES.get(type)
@@ -61,7 +65,7 @@ def values(type: str, attributes: Attributes) -> dict[str, Any]:
     named = {}
     for name in (*arguments, *(block.type for block in (schema.blocks if schema else ())), *sorted(attributes)):
         value = attributes.get(name)
-        if value is None or name in INTERNAL or (name == "id" and not (schema and schema.provisioned)):
+        if value is None or name in _UNTOLD or (name == "id" and not (schema and schema.provisioned)):
             continue
         argument = arguments.get(name)
         if isinstance(value, Mapping):

@@ -67,8 +67,7 @@ class JsonLines:
         self._left = {change.address: set(change.steps) for change in plan.changes}
         self._started: dict[InstanceAddress, datetime] = {}
         self._complete: list[InstanceAddress] = []
-        self._planned = {change.address: change.action for change in plan.changes}
-        self._imports = {change.address for change in plan.changes if change.importing}
+        self._planned = {change.address: change for change in plan.changes}
         self._tell_plan(plan)
 
     def __call__(self, event: Event) -> None:
@@ -192,9 +191,10 @@ class JsonLines:
         changes = {
             "add": counts.add,
             "change": counts.change,
-            "import": len(self._imports.intersection(objects)),
+            "import": sum(bool(self._planned[address].importing) for address in objects),
             "remove": counts.destroy,
             "forget": counts.forget,
+            "restore": counts.restore,
             "operation": operation,
         }
         if self._operation == "refresh":
@@ -207,6 +207,8 @@ class JsonLines:
         words = ("to add", "to change", "to destroy") if operation == "plan" else ("added", "changed", "destroyed")
         counted = zip((counts.add, counts.change, counts.destroy), words, strict=True)
         text = ", ".join(f"{count} {word}" for count, word in counted)
+        if counts.restore:
+            text = f"{counts.restore} {'to restore' if operation == 'plan' else 'restored'}, {text}"
         self._line("change_summary", f"{operation.capitalize()}: {text}", changes=changes)
 
     def _line(self, type: str, message: str, level: str = "info", **more: Any) -> None:
@@ -218,6 +220,8 @@ class JsonLines:
 def _action(change: Change, plan: Plan) -> str:
     if plan.operation in ("refresh", "import") and change.recorded_anew:
         return "record"
+    if change.restoring is not None:
+        return "restore"
     return _PLANNED.get(change.action, "noop")
 
 

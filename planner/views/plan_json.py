@@ -1,8 +1,9 @@
 """
 A plan as JSON, in the shape of Terraform's plan representation, so that policies written for that carry over.
 
-Ours besides: `placements`, `qos`, `reservations`, `steps` and `offline`, and in a change `takes_effect`. Volumes are as
-the language has them, with `attach` blocks. Nothing sensitive is in it: such values are null, and marked in
+Ours besides: `placements`, `qos`, `reservations`, `steps` and `offline`, and in a change `takes_effect`, `restoring`
+(the deleted volume that comes back) and `restorable` (what goes can come back for a while). Volumes are as the language
+has them, with `attach` blocks. Nothing sensitive is in it: such values are null, and marked in
 `before_sensitive` and `after_sensitive`.
 
 Of a partial plan `complete` is false, and `targets` or `excludes` say what it is about. What is recorded and left out
@@ -164,6 +165,10 @@ def _resource_change(change: Change, pools: Pools) -> dict[str, Any]:
         what["replace_paths"] = [[path] for path in change.replace_paths]
     if change.importing:
         what["importing"] = {"id": change.importing}
+    if change.restoring is not None and change.before is not None:
+        what["restoring"] = {"id": change.before["id"], "until": change.restoring}
+    if change.restorable:
+        what["restorable"] = True
     data = _named(change, pools) | {"change": what}
     if change.previous is not None:
         data["previous_address"] = str(change.previous)

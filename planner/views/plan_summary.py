@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from planner.planning.plan import Action, Plan
+from planner.planning.plan import Action, Change, Plan
 from planner.resources.vm import VOLUME_TYPES
 from planner.state.model import Attributes
 from planner.state.store import DEFAULT_WORKSPACE
@@ -26,15 +26,17 @@ class ChangeCounts:
     change: int
     destroy: int
     forget: int
+    restore: int
 
 
-def count_changes(actions: Iterable[Action]) -> ChangeCounts:
-    counts = Counter(actions)
+def count_changes(changes: Iterable[Change]) -> ChangeCounts:
+    counts = Counter("restore" if change.restoring is not None else change.action for change in changes)
     return ChangeCounts(
         add=counts[Action.CREATE] + counts[Action.REPLACE],
         change=counts[Action.UPDATE],
         destroy=counts[Action.DELETE] + counts[Action.REPLACE],
         forget=counts[Action.FORGET],
+        restore=counts["restore"],
     )
 
 
@@ -61,8 +63,9 @@ class _Totals:
 
 def render_summary(plan: Plan, style: Style) -> str:
     """`Plan: 5 to add, ...`, and under it what that means for storage, pool by pool where there are several."""
-    counts = count_changes(change.action for change in plan.changes)
-    text = f"Plan{in_workspace(plan)}: {counts.add} to add, {counts.change} to change, {counts.destroy} to destroy"
+    counts = count_changes(plan.changes)
+    text = f"Plan{in_workspace(plan)}: " + (f"{counts.restore} to restore, " if counts.restore else "")
+    text += f"{counts.add} to add, {counts.change} to change, {counts.destroy} to destroy"
     lines = [style.bold(text + (f", {counts.forget} to forget." if counts.forget else "."))]
     totals = _by_pool(plan)
     if totals:
@@ -87,11 +90,12 @@ def table(rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def _by_pool(plan: Plan) -> dict[str, _Totals]:
-    """Only pools on which something changes. What is forgotten stays on its pool."""
+    """Only pools on which something changes. What is forgotten stays on its pool; what is restored comes back to it."""
     totals: dict[str, _Totals] = defaultdict(_Totals)
     for change in plan.changes:
         if change.address.type in VOLUME_TYPES and change.action not in (Action.NO_OP, Action.FORGET):
-            for attributes, times in ((change.before, -1), (change.after, 1)):
+            before = None if change.restoring is not None else change.before
+            for attributes, times in ((before, -1), (change.after, 1)):
                 if attributes is not None:
                     pool = attributes["pool"]
                     totals[_NOT_CHOSEN if isinstance(pool, Unknown) else pool].add(attributes, times)

@@ -48,6 +48,7 @@ _SYMBOLS = {
     Action.FORGET: ("  .", "forget: no longer recorded, not destroyed"),
 }
 _CREATE_FIRST = ("+/-", "create a replacement and then destroy the old one")
+_RESTORE = ("  +", "restore with its data")
 _BECOMES = {
     Action.CREATE: "will be created",
     Action.UPDATE: "will be updated in place",
@@ -127,9 +128,10 @@ def _refresh(plan: Plan, style: Style) -> str:
 
 
 def _legend(changes: Sequence[Change], style: Style) -> str:
-    used = {(change.action, change.create_first) for change in changes}
+    used = {(change.action, change.create_first) for change in changes if change.restoring is None}
     mark = _marks(style)
-    legend = [(action, symbol) for action, symbol in _SYMBOLS.items() if (action, False) in used]
+    legend = [(Action.CREATE, _RESTORE)] if any(change.restoring is not None for change in changes) else []
+    legend += [(action, symbol) for action, symbol in _SYMBOLS.items() if (action, False) in used]
     legend += [(Action.REPLACE, _CREATE_FIRST)] if (Action.REPLACE, True) in used else []
     return "\n".join(f"{mark[action](symbol)} {meaning}" for action, (symbol, meaning) in legend)
 
@@ -139,9 +141,11 @@ def _legend(changes: Sequence[Change], style: Style) -> str:
 
 def _change(change: Change, plan: Plan, style: Style, show_steps: bool) -> str:
     becomes = _REPLACED_BECAUSE.get(change.reason, _BECOMES[change.action])
+    becomes = "will be restored" if change.restoring is not None else becomes
     lines = [f"  {style.bold(f'# {change.address} {becomes}')}"]
     lines.extend(f"  {style.dim(f'# ({reason})')}" for reason in _because(change))
     symbol = _marks(style)[change.action](_CREATE_FIRST[0] if change.create_first else _SYMBOLS[change.action][0])
+    symbol = _marks(style)[Action.CREATE](_RESTORE[0]) if change.restoring is not None else symbol
     lines.append(f'{symbol} {change.address.type} "{change.address.name}" {{')
     drift = [drift_line(item) for item in change.drift if item.path]
     lines.extend(f"      {style.warning('# changed outside:')} {text}" for text in drift)
@@ -205,7 +209,9 @@ def _remarks_last(rows: list[Row]) -> list[Row]:
 
 def _because(change: Change) -> Iterable[str]:
     address, key = change.address, inline(change.address.key)
-    if change.previous is not None:
+    if change.restoring is not None:
+        yield f"with its data: it was deleted, and its array keeps it until {change.restoring}"
+    elif change.previous is not None:
         yield f"moved from {change.previous}"
     if change.importing:
         yield f'imported from "{change.importing}"'
@@ -332,6 +338,7 @@ def _data_loss(changes: Sequence[Change], style: Style) -> str:
         source = (change.after or {}).get("source")
         anew = f"one made from {source}" if source else "an empty volume"
         how = f"replaced by {anew}" if change.action is Action.REPLACE else how
+        how += "; its array can restore it for a while" if change.restorable else ""
         disks = ", ".join(f"{block['vm']} on {block['host']}" for block in attach_blocks(before) if block["vm"])
         rows.append((f"  {change.address}", before["size"], how, f"attached to {disks}" if disks else "not attached"))
     number = f"{len(lost)} volume{'s' if len(lost) > 1 else ''}"

@@ -307,7 +307,7 @@ def _done_counts(plan: Plan, done: frozenset[int]) -> str:
     `5 added, 1 changed, 0 destroyed.`: objects of which all steps are done; a replaced one counts twice. Of a refresh,
     whose steps cannot fail: `1 recorded, 0 forgotten.`; nor can those of an import: `1 imported.`
     """
-    counts = count_changes(change.action for change in plan.changes if change.steps and done.issuperset(change.steps))
+    counts = count_changes(change for change in plan.changes if change.steps and done.issuperset(change.steps))
     if plan.operation == "import":
         return f"{sum(bool(change.importing) for change in plan.changes)} imported."
     if plan.operation == "adopt":
@@ -316,7 +316,8 @@ def _done_counts(plan: Plan, done: frozenset[int]) -> str:
         return f"{sum(change.recorded_anew for change in plan.changes)} recorded, {counts.forget} forgotten."
     parts = [f"{counts.destroy} destroyed"] + ([f"{counts.forget} forgotten"] if counts.forget else [])
     if plan.operation == "apply":
-        parts = [f"{counts.add} added", f"{counts.change} changed", *parts]
+        restored = [f"{counts.restore} restored"] if counts.restore else []
+        parts = [*restored, f"{counts.add} added", f"{counts.change} changed", *parts]
     return f"{', '.join(parts)}."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from planner.resources.vm import VOLUME_TYPES
-from planner.state.model import OutputValue, RecordedObject, Snapshot
+from planner.state.model import DELETED_UNTIL, OutputValue, RecordedObject, Snapshot
 from planner.state.transfer import moved_to
 from planner.views.attributes_text import disk_rows, row_lines, rows_of, values
 from planner.views.style import Style
@@ -37,9 +37,15 @@ def render_object(object: RecordedObject, style: Style) -> str:
     if address.type in VOLUME_TYPES:
         rows.extend(disk_rows(" ", object.attributes))
     lines = [line.removeprefix("    ") for row in row_lines(rows, style) for line in row.split("\n")]
-    protected = style.dim(" (protected from destruction)") if object.protected else ""
-    head = [f"{style.bold(f'# {address}')}{protected}", f'{address.type} "{address.name}" {{']
+    head = [f"{style.bold(f'# {address}')}{remark(object, style)}", f'{address.type} "{address.name}" {{']
     return "\n".join([*head, *lines, "}"]) + "\n"
+
+
+def remark(object: RecordedObject, style: Style) -> str:
+    """What goes behind its address: what makes it other than most objects."""
+    if object.is_deleted:
+        return style.dim(f" (deleted; its array can restore it until {object.attributes[DELETED_UNTIL]})")
+    return style.dim(" (protected from destruction)") if object.protected else ""
 
 
 def render_outputs(outputs: Mapping[str, OutputValue], style: Style) -> str:

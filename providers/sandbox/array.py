@@ -14,8 +14,10 @@ import hmac
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from planner.sdk import (
     ActualVolume,
     Conflict,
     CreateVolume,
+    DeletedVolume,
     DeleteVolume,
     Endpoint,
     GrantAccess,
@@ -34,6 +37,7 @@ from planner.sdk import (
     Qos,
     Rejected,
     ResizeVolume,
+    RestoreVolume,
     RevokeAccess,
     UpdateQos,
     format_size,
@@ -63,9 +67,42 @@ class Grant:
     chap_digest: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """
+    A request for a delete.
+
+    Attributes:
+        keep: seconds for which the volume can be restored.
+    """
+
+    request: DeleteVolume
+    keep: float
+
+
 def list_volumes(connection: sqlite3.Connection, identity: str, pool: PoolSpec) -> Iterator[ActualVolume]:
     for row in connection.execute(f"{_SELECT_VOLUME} WHERE pool = ? ORDER BY id", (pools.name_of(pool),)):
         yield _actual(identity, row)
+
+
+def list_deleted(connection: sqlite3.Connection, identity: str, pool: PoolSpec) -> Iterator[DeletedVolume]:
+    for row in connection.execute(
+        f"SELECT id, name, size, {FIGURES}, policy, lineage, address, intent, NULL, NULL, until FROM deleted_volume"
+        " WHERE pool = ? AND until > ? ORDER BY id",
+        (pools.name_of(pool), time.time()),
+    ):
+        yield DeletedVolume(_actual(identity, row[:-1]), _iso(row[-1]))
+
+
+def has_purgeable(connection: sqlite3.Connection) -> bool:
+    """There are deleted volumes whose time is over."""
+    found = connection.execute("SELECT 1 FROM deleted_volume WHERE until <= ? LIMIT 1", (time.time(),))
+    return found.fetchone() is not None
+
+
+def purge(connection: sqlite3.Connection) -> None:
+    """Take away the deleted volumes whose time is over."""
+    connection.execute("DELETE FROM deleted_volume WHERE until <= ?", (time.time(),))
 
 
 def exists(connection: sqlite3.Connection, volume: str) -> bool:
@@ -136,7 +173,14 @@ def update_qos(connection: sqlite3.Connection, identity: str, request: UpdateQos
     return _read(connection, identity, key)
 
 
-def delete(connection: sqlite3.Connection, identity: str, request: DeleteVolume) -> None:
+def delete(connection: sqlite3.Connection, identity: str, asked: Delete) -> str | None:
+    request = asked.request
+    gone = connection.execute("SELECT until FROM deleted_volume WHERE id = ?", (volume_key(request.volume),)).fetchone()
+    if gone is not None and not request.purge:
+        return _iso(gone[0])
+    if gone is not None:
+        connection.execute("DELETE FROM deleted_volume WHERE id = ?", (volume_key(request.volume),))
+        return None
     key, _, _ = _volume(connection, request.volume)
     row = connection.execute("SELECT host, vm FROM attachment WHERE volume = ?", (key,)).fetchone()
     if row is not None:
@@ -144,7 +188,33 @@ def delete(connection: sqlite3.Connection, identity: str, request: DeleteVolume)
     row = connection.execute("SELECT endpoint FROM access WHERE volume = ?", (key,)).fetchone()
     if row is not None:
         raise Rejected("The volume is in use", f"{row[0]} has access to {request.volume}; revoke that.")
+    until = None if request.purge or not asked.keep else time.time() + asked.keep
+    if until is not None:
+        connection.execute(
+            f"INSERT INTO deleted_volume SELECT id, {_KEPT}, ? FROM volume WHERE id = ?",
+            (until, key),
+        )
     connection.execute("DELETE FROM volume WHERE id = ?", (key,))
+    return None if until is None else _iso(until)
+
+
+def restore(connection: sqlite3.Connection, identity: str, request: RestoreVolume) -> ActualVolume:
+    key = volume_key(request.volume)
+    gone = connection.execute(
+        "SELECT pool, name, coalesce(min_iops, 0) FROM deleted_volume WHERE id = ?", (key,)
+    ).fetchone()
+    if gone is None:
+        return _read(connection, identity, _volume(connection, request.volume)[0])
+    pool, name, floor = gone
+    if connection.execute("SELECT 1 FROM volume WHERE pool = ? AND name = ?", (pool, name)).fetchone():
+        raise Conflict("The volume's name is taken", f'Pool "{pool}" has another volume "{name}" by now.')
+    pools.check_room(connection, request.pool, 0, floor)
+    connection.execute(
+        f"INSERT INTO volume (id, {_KEPT}) SELECT id, {_KEPT} FROM deleted_volume WHERE id = ?",
+        (key,),
+    )
+    connection.execute("DELETE FROM deleted_volume WHERE id = ?", (key,))
+    return _read(connection, identity, key)
 
 
 def grant(connection: sqlite3.Connection, identity: str, granted: Grant) -> AccessPath:
@@ -210,6 +280,9 @@ def chap_digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+_KEPT = f"pool, name, size, {FIGURES}, policy, source, lineage, address, intent, metadata"
+"""What a deleted volume keeps of its row, beside its id."""
+
 _SELECT_VOLUME = (
     f"SELECT id, name, size, {FIGURES}, policy, lineage, address, intent, chap_digest,"
     " (SELECT group_concat(endpoint, char(10)) FROM access WHERE volume = volume.id) FROM volume"
@@ -245,6 +318,10 @@ def _volume(connection: sqlite3.Connection, volume: str) -> tuple[int, int, int]
     if row is None:
         raise Missing("The volume is gone", f"The array has no volume {volume}.")
     return key, row[0], row[1]
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _check_image(source: str, size: int) -> None:

@@ -22,7 +22,7 @@ from planner.sdk import Qos, Rejected, Retryable, Unreachable
 T = TypeVar("T")
 
 _APPLICATION_ID = 0x4C554E53
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 
 _POLICIES_AND_VMS = """
 CREATE TABLE policy (
@@ -65,6 +65,33 @@ CREATE TRIGGER volume_changed AFTER UPDATE OF size, min_iops ON volume BEGIN
 END;
 CREATE TRIGGER volume_deleted AFTER DELETE ON volume BEGIN
     UPDATE pool SET used = used - old.size, floors = floors - coalesce(old.min_iops, 0) WHERE name = old.pool;
+END;
+"""
+
+_DELETED = """
+CREATE TABLE deleted_volume (           -- what can be restored
+    id INTEGER PRIMARY KEY,             -- as it was, and all the rest
+    pool TEXT NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    min_iops INTEGER,
+    max_iops INTEGER,
+    burst_iops INTEGER,
+    max_bandwidth INTEGER NOT NULL,
+    policy TEXT REFERENCES policy,
+    source TEXT,
+    lineage TEXT,
+    address TEXT,
+    intent TEXT,
+    metadata TEXT NOT NULL,
+    until REAL NOT NULL                 -- seconds since the epoch
+);
+CREATE INDEX deleted_until ON deleted_volume (until);
+CREATE TRIGGER bytes_kept AFTER INSERT ON deleted_volume BEGIN
+    UPDATE pool SET used = used + new.size WHERE name = new.pool;
+END;
+CREATE TRIGGER bytes_given_back AFTER DELETE ON deleted_volume BEGIN
+    UPDATE pool SET used = used - old.size WHERE name = old.pool;
 END;
 """
 
@@ -139,9 +166,9 @@ CREATE TABLE fault (
     rule TEXT PRIMARY KEY,
     hits INTEGER NOT NULL
 ) WITHOUT ROWID;
-{_POLICIES_AND_VMS}{_POOL_SUMS}"""
+{_POLICIES_AND_VMS}{_POOL_SUMS}{_DELETED}"""
 
-_UPGRADE = f"""
+_FROM_1 = f"""
 ALTER TABLE pool ADD COLUMN iops INTEGER;
 ALTER TABLE volume ADD COLUMN max_bandwidth INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE volume ADD COLUMN policy TEXT REFERENCES policy;
@@ -154,9 +181,16 @@ DROP TRIGGER volume_made;
 DROP TRIGGER volume_changed;
 DROP TRIGGER volume_deleted;
 {_POOL_SUMS}
-PRAGMA user_version = {_SCHEMA_VERSION};
 """
-"""What makes a file of version 1 one of this version."""
+
+_FROM_2 = f"""
+{_DELETED}
+UPDATE job SET request = json_object('$', 'Delete', 'request', json(request), 'keep', 0)
+WHERE answer IS NULL AND json_extract(request, '$."$"') = 'DeleteVolume';
+"""
+
+_UPGRADES = {1: _FROM_1, 2: _FROM_2}
+"""What makes a file of each version one of the next."""
 
 FIGURES = "min_iops, max_iops, burst_iops, max_bandwidth"
 """The columns of a `Qos`, in the order of `qos_columns`."""
@@ -302,14 +336,14 @@ class Database:
         return connection
 
     def _check(self, connection: sqlite3.Connection) -> None:
-        """Raises Rejected when the file is no sandbox that this version reads; one of version 1 is upgraded."""
+        """Raises Rejected when the file is no sandbox that this version reads; an older one is upgraded."""
         if _pragma(connection, "application_id") != _APPLICATION_ID:
             raise Rejected(
                 "The file is not a sandbox",
                 f"{self.path} is a database, but no sandbox's. Name another file in `path`.",
             )
         version = _pragma(connection, "user_version")
-        if version == 1:
+        if version in _UPGRADES:
             with _WRITERS:
                 version = _upgrade(connection)
         if version != _SCHEMA_VERSION:
@@ -326,15 +360,15 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 def _upgrade(connection: sqlite3.Connection) -> int:
     """
-    Make a file of version 1 one of this version, whole or not at all, unless another process came first.
+    Make a file of an older version one of this version, whole or not at all, unless another process came first.
 
     Returns:
         the version that the file has then.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _pragma(connection, "user_version") == 1:
-            for statement in _statements(_UPGRADE):
+        for version in range(_pragma(connection, "user_version"), _SCHEMA_VERSION):
+            for statement in _statements(f"{_UPGRADES[version]} PRAGMA user_version = {version + 1};"):
                 connection.execute(statement)
         connection.execute("COMMIT")
     except BaseException:

@@ -40,6 +40,8 @@ VERBS = (
     "credentials",
     "list_policies",
     "update_policy",
+    "list_deleted",
+    "restore_async",
     "list_attachments",
     "attach",
     "update_attachment",
@@ -70,6 +72,9 @@ SETTINGS = (
     ),
     Argument("images", BOOL, "Volumes can be made from images.", default=True),
     Argument("policies", BOOL, "The array has QoS policies, which many volumes share.", default=False),
+    Argument(
+        "undelete_for", NUMBER, "Milliseconds for which a deleted volume can be restored; 0: not at all.", default=0
+    ),
     Argument("size_granularity", summary="Volume sizes are multiples of it.", unit=Unit.SIZE, default="512B"),
     Argument("iops_range", ListType(NUMBER), "Lowest and highest IOPS figure of a volume. Left out: no limits."),
     Argument("chap_seed", summary="CHAP secrets are derived from it. Left out: no CHAP.", sensitive=True),
@@ -110,7 +115,7 @@ class SandboxSettings:
     A `provider "sandbox"` block.
 
     Attributes:
-        latency, async_after: seconds.
+        latency, async_after, undelete_for: seconds.
         size_granularity: bytes.
         iops_range: lowest and highest, or None for no limits.
     """
@@ -118,6 +123,7 @@ class SandboxSettings:
     path: Path
     latency: float
     async_after: float
+    undelete_for: float
     enforces: frozenset[str]
     host_enforces: frozenset[str]
     images: bool
@@ -141,6 +147,7 @@ def read_settings(settings: Settings) -> SandboxSettings:
         path=Path(given["path"]),
         latency=_milliseconds("latency", given["latency"]),
         async_after=_milliseconds("async_after", given["async_after"]),
+        undelete_for=_milliseconds("undelete_for", given["undelete_for"]),
         enforces=_some_of("enforces", given["enforces"], ARRAY_ENFORCES),
         host_enforces=_some_of("host_enforces", given["host_enforces"], HOST_ENFORCES),
         images=given["images"],

@@ -34,6 +34,7 @@ from planner.sdk import (
     ProviderError,
     Rejected,
     ResizeVolume,
+    RestoreVolume,
     Retryable,
     RevokeAccess,
     SetPower,
@@ -58,6 +59,7 @@ Subject = (
     | UpdateQos
     | UpdatePolicy
     | DeleteVolume
+    | RestoreVolume
     | GrantAccess
     | RevokeAccess
     | Attach
@@ -139,11 +141,12 @@ def _names(connection: sqlite3.Connection, identity: str, subject: Subject) -> I
             key = volume_key(subject)
         case UpdateAttachment() | Detach() | Attach():
             key = target_key(identity, subject.path.iqn)
-        case ResizeVolume() | UpdateQos() | DeleteVolume() | GrantAccess() | RevokeAccess():
+        case ResizeVolume() | UpdateQos() | DeleteVolume() | RestoreVolume() | GrantAccess() | RevokeAccess():
             key = volume_key(subject.volume)
         case _:
             assert_never(subject)
-    row = connection.execute("SELECT name, coalesce(address, '') FROM volume WHERE id = ?", (key,)).fetchone()
+    either = "SELECT id, name, address FROM volume UNION ALL SELECT id, name, address FROM deleted_volume"
+    row = connection.execute(f"SELECT name, coalesce(address, '') FROM ({either}) WHERE id = ?", (key,)).fetchone()
     yield from row or ("",)
 
 

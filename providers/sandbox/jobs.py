@@ -44,6 +44,7 @@ from planner.sdk import (
     Rejected,
     Reply,
     ResizeVolume,
+    RestoreVolume,
     RevokeAccess,
     SetPower,
     UpdateAttachment,
@@ -58,7 +59,8 @@ Change = (
     | ResizeVolume
     | UpdateQos
     | UpdatePolicy
-    | DeleteVolume
+    | array.Delete
+    | RestoreVolume
     | array.Grant
     | RevokeAccess
     | Attach
@@ -75,7 +77,8 @@ _EFFECTS: Mapping[type, Callable[[sqlite3.Connection, str, Any], Any]] = {
     ResizeVolume: array.resize,
     UpdateQos: array.update_qos,
     UpdatePolicy: policies.update,
-    DeleteVolume: array.delete,
+    array.Delete: array.delete,
+    RestoreVolume: array.restore,
     array.Grant: array.grant,
     RevokeAccess: array.revoke,
     Attach: hypervisor.attach,
@@ -110,12 +113,15 @@ def change(connection: sqlite3.Connection, identity: str, request: Change, after
 
 
 def has_due(connection: sqlite3.Connection) -> bool:
-    """There are jobs whose time has come, and which nobody has carried out."""
+    """There are jobs whose time has come, or deleted volumes whose time is over, and nobody has carried that out."""
+    if array.has_purgeable(connection):
+        return True
     return connection.execute(f"SELECT 1 {_DUE} LIMIT 1", (time.time(),)).fetchone() is not None
 
 
 def settle(connection: sqlite3.Connection, identity: str) -> None:
     """Carry out what is due, in the order of its time."""
+    array.purge(connection)
     for key, text in connection.execute(f"SELECT id, request {_DUE} ORDER BY due, id", (time.time(),)).fetchall():
         request = _load(text)
         try:
@@ -157,8 +163,8 @@ _KINDS: Mapping[str, type] = {
     kind.__name__: kind
     for kind in (
         *_EFFECTS,
-        *(AccessPath, ActualVm, ActualVolume, Attachment, Endpoint, GrantAccess, HostSpec, Owner, PoolSpec),
-        *(Qos, QosPolicy),
+        *(AccessPath, ActualVm, ActualVolume, Attachment, DeleteVolume, Endpoint, GrantAccess, HostSpec, Owner),
+        *(PoolSpec, Qos, QosPolicy),
     )
 }
 

@@ -26,7 +26,7 @@ def update(connection: sqlite3.Connection, identity: str, request: UpdatePolicy)
         (request.name,),
     ).fetchall():
         check_floors(pool, iops, floors, volumes * request.qos.min_iops - before)
-    for table, key in (("policy", "name"), ("volume", "policy")):
+    for table, key in (("policy", "name"), ("volume", "policy"), ("deleted_volume", "policy")):
         connection.execute(f"UPDATE {table} SET ({FIGURES}) = (?, ?, ?, ?) WHERE {key} = ?", (*figures, request.name))
     return QosPolicy(request.name, request.qos)
 

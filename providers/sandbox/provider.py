@@ -21,6 +21,7 @@ from planner.sdk import (
     CreateVm,
     CreateVolume,
     Credentials,
+    DeletedVolume,
     DeleteVm,
     DeleteVolume,
     Detach,
@@ -35,6 +36,7 @@ from planner.sdk import (
     Rejected,
     Reply,
     ResizeVolume,
+    RestoreVolume,
     RevokeAccess,
     SetPower,
     UpdateAttachment,
@@ -115,7 +117,7 @@ class Simulation:
 
 
 class SandboxArray:
-    """The array's side: a `planner.sdk.StorageProvider`, and `planner.sdk.QosPolicies`."""
+    """The array's side: a `StorageProvider`, `QosPolicies` and `DeletedVolumes` of `planner.sdk`."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self._settings = settings
@@ -126,6 +128,7 @@ class SandboxArray:
             "chap": self._settings.chap_seed,
             "image": self._settings.images,
             "qos_policy": self._settings.policies,
+            "undelete": self._settings.undelete_for,
         }
         return ArrayInfo(
             identity=self._simulation.read("inspect", None, lambda _: self._identity),
@@ -175,8 +178,16 @@ class SandboxArray:
     def update_policy(self, request: UpdatePolicy) -> Reply[QosPolicy]:
         return self._simulation.change("update_policy", request, request, lambda _: self._check(None, request.qos))
 
-    def delete_async(self, request: DeleteVolume) -> Reply[None]:
-        return self._simulation.change("delete_async", request, request)
+    def delete_async(self, request: DeleteVolume) -> Reply[str | None]:
+        return self._simulation.change("delete_async", request, array.Delete(request, self._settings.undelete_for))
+
+    def list_deleted(self, pool: PoolSpec) -> Iterable[DeletedVolume]:
+        return self._simulation.read(
+            "list_deleted", pool, lambda connection: list(array.list_deleted(connection, self._identity, pool))
+        )
+
+    def restore_async(self, request: RestoreVolume) -> Reply[ActualVolume]:
+        return self._simulation.change("restore_async", request, request)
 
     def grant_access(self, request: GrantAccess) -> Reply[AccessPath]:
         seed = self._settings.chap_seed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.sdk import (
@@ -14,6 +14,7 @@ from planner.sdk import (
     Conflict,
     CreateVolume,
     Credentials,
+    DeletedVolume,
     DeleteVolume,
     Done,
     Endpoint,
@@ -26,6 +27,7 @@ from planner.sdk import (
     Rejected,
     Reply,
     ResizeVolume,
+    RestoreVolume,
     RevokeAccess,
     UpdatePolicy,
     UpdateQos,
@@ -43,7 +45,7 @@ ENFORCED = frozenset({"floor", "ceiling", "burst"})
 
 
 class SolidFireArray:
-    """A `planner.sdk.StorageProvider` and `planner.sdk.QosPolicies`."""
+    """A `StorageProvider`, `QosPolicies` and `DeletedVolumes` of `planner.sdk`."""
 
     def __init__(self, settings: SolidFireSettings) -> None:
         self._settings = settings
@@ -104,11 +106,7 @@ class SolidFireArray:
             for found in self._volumes.named(request.name):
                 if found.owner is not None and found.owner.intent == request.owner.intent:
                     return Done(self._shown(found))
-                raise Conflict(
-                    "The name is taken",
-                    f'The cluster has a volume "{request.name}" ({found.number}), which is not this one. Give the'
-                    " volume another name, or import that one.",
-                )
+                raise _name_taken(found)
             policy = None if request.policy is None else self._policies.hold(request.policy, request.qos)
             return Done(self._shown(self._create(request, policy, attributes)))
 
@@ -146,10 +144,10 @@ class SolidFireArray:
         policy = self._policies.update(request.name, request.qos)
         return Done(QosPolicy(policy.name, policy.qos))
 
-    def delete_async(self, request: DeleteVolume) -> Reply[None]:
+    def delete_async(self, request: DeleteVolume) -> Reply[str | None]:
         number = self._number(request.volume)
         found = self._volumes.find(number)
-        if found is None or (found.is_deleted and not request.purge):
+        if found is None:
             raise missing(number)
         if not found.is_deleted:
             sessions = self._volumes.sessions(number)
@@ -161,7 +159,25 @@ class SolidFireArray:
             self._volumes.delete(number)
         if request.purge:
             self._volumes.purge(number)
-        return Done(None)
+            return Done(None)
+        deleted = found if found.is_deleted else self._volumes.find(number)
+        return Done(deleted.purge_time if deleted else None)
+
+    def list_deleted(self, pool: PoolSpec) -> Iterable[DeletedVolume]:
+        gone = self._volumes.deleted()
+        around = self._surroundings(gone)
+        return [DeletedVolume(replace(self._actual(one, around), grants=()), one.purge_time) for one in gone]
+
+    def restore_async(self, request: RestoreVolume) -> Reply[ActualVolume]:
+        number = self._number(request.volume)
+        found = self._volumes.find(number)
+        if found is None:
+            raise missing(number)
+        if found.is_deleted:
+            for other in self._volumes.named(found.name):
+                raise _name_taken(other)
+            self._volumes.restore(number)
+        return Done(self._shown(self._volumes.get(number)))
 
     # Access
 
@@ -293,6 +309,14 @@ class _Surroundings:
     groups: Mapping[int, Group]
     policies: Mapping[int, Policy]
     accounts: Mapping[int, Account]
+
+
+def _name_taken(other: Volume) -> Conflict:
+    return Conflict(
+        "The name is taken",
+        f'The cluster has a volume "{other.name}" ({other.number}), which is not this one. Give the volume another'
+        " name, or import that one.",
+    )
 
 
 def _names(endpoint: Endpoint) -> tuple[str | None, ...]:

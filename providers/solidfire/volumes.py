@@ -34,6 +34,7 @@ class Volume:
         status: "active", "deleted", or "init" while a clone is being filled.
         groups: ids of the access groups that it is in.
         policy: id of the QoS policy that its figures come from.
+        purge_time: of a deleted one, until when it can be restored; ISO 8601 in UTC.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Volume:
     attributes: Mapping[str, Any]
     groups: tuple[int, ...]
     policy: int | None
+    purge_time: str
 
     @property
     def is_deleted(self) -> bool:
@@ -123,9 +125,18 @@ class Volumes:
         with _missing_if_gone(number):
             return _volume(self._wire.change("ModifyVolume", volumeID=number, **changes)["volume"])
 
+    def deleted(self) -> Sequence[Volume]:
+        """All that are deleted and not purged."""
+        return [_volume(row) for row in self._wire.read("ListDeletedVolumes", includeVirtualVolumes=False)["volumes"]]
+
     def delete(self, number: int) -> None:
         with _missing_if_gone(number):
             self._wire.change("DeleteVolume", volumeID=number)
+
+    def restore(self, number: int) -> None:
+        """Of a deleted volume."""
+        with _missing_if_gone(number):
+            self._wire.change("RestoreDeletedVolume", volumeID=number)
 
     def purge(self, number: int) -> None:
         """Of a deleted volume. Done when it is purged already."""
@@ -182,6 +193,7 @@ def _volume(row: Mapping[str, Any]) -> Volume:
         attributes=row.get("attributes") or {},
         groups=tuple(row.get("volumeAccessGroups") or ()),
         policy=row.get("qosPolicyID") or None,
+        purge_time=row.get("purgeTime") or "",
     )
 
 

@@ -139,7 +139,7 @@ class TgtArray:
         )
         return Done(self._actual(volume))
 
-    def delete_async(self, request: DeleteVolume) -> Reply[None]:
+    def delete_async(self, request: DeleteVolume) -> Reply[str | None]:
         self._call("delete", request.pool, iqn=request.volume)
         return Done(None)
 

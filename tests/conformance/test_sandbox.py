@@ -22,6 +22,7 @@ from planner.sdk import (
 )
 from planner.sdk.conformance import (
     ArrayUnderTest,
+    DeletedConformance,
     HostUnderTest,
     HypervisorConformance,
     PolicyConformance,
@@ -48,6 +49,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
         "chap_seed": "a seed for tests",
         "iops_range": (50, 200_000),
         "policies": True,
+        "undelete_for": 3_600_000,
     }
 
 
@@ -79,7 +81,7 @@ class CountingConnection(sqlite3.Connection):
         return super().execute(*arguments)
 
 
-class TestArray(StorageConformance, PolicyConformance):
+class TestArray(StorageConformance, PolicyConformance, DeletedConformance):
     @pytest.fixture
     def array(self, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArrayUnderTest:
         image = tmp_path / "debian.raw"
@@ -102,7 +104,7 @@ class TestSimpleArray(StorageConformance, PolicyConformance):
 
     @pytest.fixture
     def array(self, settings: dict[str, Any]) -> ArrayUnderTest:
-        settings |= {"chap_seed": None, "images": False, "policies": False, "enforces": ()}
+        settings |= {"chap_seed": None, "images": False, "policies": False, "enforces": (), "undelete_for": 0}
         return ArrayUnderTest(open=lambda: open_array(settings), pool=POOL, endpoints=(KVM1, KVM2))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from planner.sdk import Endpoint, PoolSpec
-from planner.sdk.conformance import ArrayUnderTest, PolicyConformance, StorageConformance
+from planner.sdk.conformance import ArrayUnderTest, DeletedConformance, PolicyConformance, StorageConformance
 from tests.emulators.running import Element, open_array
 
 GIB = 1 << 30
@@ -28,13 +28,13 @@ def under_test(element: Element, **settings: object) -> ArrayUnderTest:
     )
 
 
-class TestGroups(StorageConformance, PolicyConformance):
+class TestGroups(StorageConformance, PolicyConformance, DeletedConformance):
     @pytest.fixture
     def array(self, element: Element) -> ArrayUnderTest:
         return under_test(element)
 
 
-class TestChap(StorageConformance):
+class TestChap(StorageConformance, DeletedConformance):
     @pytest.fixture
     def array(self, element: Element) -> ArrayUnderTest:
         return under_test(element, access="chap")

@@ -25,7 +25,9 @@ from tests.crash.points import Case
 from tests.crash.processes import KILLED, finish, in_a_process, lunform, start, traced
 
 APPLY = ("apply", "-auto-approve", "-allow-data-loss")
-_NEW_IN_EVERY_WORLD = frozenset({"id", "intent", "serial", "iqn", "device", "chap_username", "lun", "portal"})
+_NEW_IN_EVERY_WORLD = frozenset(
+    {"id", "intent", "serial", "iqn", "device", "chap_username", "lun", "portal", "deleted_until"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,8 @@ class Life:
             disks = [(host.address, disk) for host in self.systems.hosts for disk in hypervisor.list_attachments(host)]
 
         objects = snapshot.objects.values()
-        recorded = [object.attributes for object in objects if object.address.type in ("volume", "root_disk")]
+        is_there = snapshot.without_deleted.objects.values()
+        recorded = [object.attributes for object in is_there if object.address.type in ("volume", "root_disk")]
         there = {
             **{f"volume {volume.id}": volume.owner for volume in volumes},
             **{f"vm {vm.id}": vm.intent for _, vm in vms},
@@ -233,8 +236,15 @@ class Life:
             ),
             "vms": sorted([host, vm.name, vm.cpus, vm.memory, vm.running] for host, vm in vms),
             "disks": sorted([host, d.vm, d.size, str(d.qos), d.read_only, d.live] for host, d in disks),
-            "state": {str(o.address): [str(o.provider), _plain(o.attributes), o.protected] for o in objects},
-            "needs": {str(o.address): sorted(map(str, o.dependencies)) for o in objects},
+            "state": sorted(
+                (
+                    [re.sub("(?<=--deposed)-[0-9a-f]{8}", "", str(o.address)), str(o.provider), _plain(o.attributes)]
+                    for o in objects
+                ),
+                key=str,
+            ),
+            "needs": {str(o.address): sorted(map(str, o.dependencies)) for o in is_there},
+            "protected": sorted(str(o.address) for o in objects if o.protected),
             "outputs": {name: output.value for name, output in snapshot.outputs.items()},
             "in doubt": [intent.address for intent in snapshot.in_doubt],
             "runs without an end": sum(run.finished is None for run in runs),

@@ -51,6 +51,8 @@ SANDBOX = [
     killed("4-gone", "after-commit 4"),
     killed("4-gone", "forget:before-record 2"),
     killed("4-gone", "after-finish"),
+    killed("5-back", "restore_async:after-effect", "recovery:before-commit"),
+    killed("5-back", "restore_async:before-record 2"),
 ]
 TGT = [
     killed("1-made", "create_async:effect 9"),

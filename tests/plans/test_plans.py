@@ -86,7 +86,8 @@ def request_of(flags: Iterable[str]) -> PlanRequest:
 
 
 def settled(text: str) -> str:
-    """Without what is new in each run: the array's identity, serial numbers, and what depends on who was first."""
+    """Without what is new in each run: the array's identity, serials, times, and what depends on who was first."""
+    text = re.sub(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
     text = re.sub(r"\bvd[a-z]\b", "vdX", re.sub(r"vol-\d+", "vol-N", text))
     return re.sub(r'"[0-9a-f]{16}"', '"SERIAL"', re.sub(r"sandbox\.[0-9a-f]{12}", "sandbox.ARRAY", text))
 

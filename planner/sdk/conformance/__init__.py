@@ -3,6 +3,7 @@ The suite that every provider passes: what the docstrings of `planner.sdk.storag
 
     StorageConformance       what serves volumes
     PolicyConformance        what has figures besides that many volumes share
+    DeletedConformance       what can restore a deleted volume besides
     HypervisorConformance    what attaches them
     VmConformance            what makes VMs besides
 
@@ -23,6 +24,7 @@ Ask pytest to rewrite the assertions here, so that a failure shows its values, b
     pytest.register_assert_rewrite("planner.sdk.conformance")
 """
 
+from planner.sdk.conformance.deleted import DeletedConformance
 from planner.sdk.conformance.hypervisor import HostUnderTest, HypervisorConformance, Target
 from planner.sdk.conformance.policies import PolicyConformance
 from planner.sdk.conformance.replies import finish, new_owner
@@ -31,6 +33,7 @@ from planner.sdk.conformance.vms import VmConformance, VmHostUnderTest
 
 __all__ = [
     "ArrayUnderTest",
+    "DeletedConformance",
     "HostUnderTest",
     "HypervisorConformance",
     "PolicyConformance",

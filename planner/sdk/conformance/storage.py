@@ -364,9 +364,9 @@ class StorageConformance:
 
     def test_delete_of_a_missing_volume_raises_missing(self, array: ArrayUnderTest) -> None:
         volume = array.create()
-        array.delete(volume.id)
+        array.delete(volume.id, purge=True)
         with pytest.raises(Missing):
-            array.delete(volume.id)
+            array.delete(volume.id, purge=True)
 
     def test_delete_of_a_granted_volume_is_whole_or_refused(self, array: ArrayUnderTest) -> None:
         volume = array.create()

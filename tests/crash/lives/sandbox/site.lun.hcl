@@ -4,9 +4,10 @@ variable "async_after" {
 }
 
 provider "sandbox" {
-  policies    = true
-  chap_seed   = "a seed of CHAP secrets"
-  async_after = var.async_after
+  policies     = true
+  chap_seed    = "a seed of CHAP secrets"
+  async_after  = var.async_after
+  undelete_for = 28800000
 }
 
 pool "ssd" {

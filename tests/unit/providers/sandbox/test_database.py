@@ -135,10 +135,10 @@ def test_an_upgrade_that_fails_leaves_the_file_as_it_was(version_1: Path, open_s
 
 def test_a_file_of_a_later_version_is_refused(site: Any, open_site: Callable[..., Any]) -> None:
     site.create()
-    site.write("PRAGMA user_version = 3")
+    site.write("PRAGMA user_version = 4")
     with pytest.raises(Rejected, match="another version") as caught:
         open_site().names()
-    assert "has version 3 and this Lunform reads version 2" in caught.value.detail
+    assert "has version 4 and this Lunform reads version 3" in caught.value.detail
 
 
 def insert(name: str) -> Callable[[sqlite3.Connection], str]:
