@@ -750,10 +750,10 @@ def _aftermath(
     sources = [instance for instance in evaluated.graph.instances.values() if instance.is_data]
     if plan.is_partial:
         pools = {str(address) for address in planned}
-        sources = [instance for instance in sources if instance.attributes["pool"] in pools]
+        sources = [instance for instance in sources if instance.attributes.get("pool") in pools | {None}]
     if sources:
         actual, mistakes = refresh(pools_of(sources, objects), (), providers, observer, parallelism)
-        data = read_data(sources, actual, mistakes)
+        data = read_data(sources, actual, objects, mistakes)
         evaluated = evaluator.evaluate(as_recorded, holds=holds)
     mistakes.extend(evaluated.diagnostics)
     outputs = {

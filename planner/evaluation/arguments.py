@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
-from planner.addresses import AddressError, parse_instance
+from planner.addresses import AddressError, InstanceAddress, parse_instance
 from planner.config.content import Shape, check_body
 from planner.diagnostics import Diagnostic, Diagnostics, SourceRange, did_you_mean
 from planner.evaluation.compiler import Compiled, compile_expression
@@ -124,8 +125,17 @@ def compile_body(
     return CompiledBody(tuple(compiled), absent, nested)
 
 
+Instances = Mapping[int, InstanceAddress]
+"""Which instance a value is all attributes of, by the value's `id()`: a volume's attributes do not tell its address."""
+
+
 def evaluate_body(
-    body: CompiledBody, scope: Scope, diagnostics: Diagnostics, stored: bool, secrets: set[str] | None = None
+    body: CompiledBody,
+    scope: Scope,
+    diagnostics: Diagnostics,
+    stored: bool,
+    secrets: set[str] | None = None,
+    instances: Instances = MappingProxyType({}),
 ) -> dict[str, Any]:
     """
     The values of all arguments and nested blocks. What cannot be evaluated is a diagnostic, and Unknown.
@@ -144,7 +154,7 @@ def evaluate_body(
                     diagnostics.error("Missing required argument", f'"{argument.name}" must not be null.', item.range)
                 values[argument.name] = argument.default
                 continue
-            values[argument.name] = _plain(argument, value, stored)
+            values[argument.name] = _plain(argument, value, stored, instances)
             if secrets is not None and has_sensitive(value):
                 secrets.update(texts_in(values[argument.name]))
         except EvaluationError as error:
@@ -155,7 +165,7 @@ def evaluate_body(
             values[argument.name] = UNKNOWN
     for block, bodies in body.blocks.items():
         nested = tuple(
-            evaluate_body(content, inside, diagnostics, stored)
+            evaluate_body(content, inside, diagnostics, stored, None, instances)
             for inner in bodies
             for content, inside in _expanded(inner, scope, diagnostics)
         )
@@ -249,7 +259,7 @@ class _Unsuitable(Exception):
         self.detail = detail
 
 
-def _plain(argument: Argument, value: Value, stored: bool) -> Any:
+def _plain(argument: Argument, value: Value, stored: bool, instances: Instances) -> Any:
     value, is_sensitive = unmark_deep(value)
     if is_sensitive and stored:
         raise _Unsuitable(
@@ -257,7 +267,7 @@ def _plain(argument: Argument, value: Value, stored: bool) -> Any:
             " sensitive. Use a value that is not, or nonsensitive() if it may be seen."
         )
     try:
-        return _fitting(argument, value)
+        return _fitting(argument, value, instances)
     except _Unsuitable:
         if is_sensitive:
             raise _Unsuitable(
@@ -266,9 +276,9 @@ def _plain(argument: Argument, value: Value, stored: bool) -> Any:
         raise
 
 
-def _fitting(argument: Argument, value: Value) -> Any:
+def _fitting(argument: Argument, value: Value, instances: Instances) -> Any:
     if argument.reference is not None:
-        return _reference(argument, value)
+        return _reference(argument, value, instances)
     try:
         converted = convert(value, argument.type)
     except ConversionError as error:
@@ -287,13 +297,18 @@ def _fitting(argument: Argument, value: Value) -> Any:
     return plain
 
 
-def _reference(argument: Argument, value: Value) -> Any:
+def _reference(argument: Argument, value: Value, instances: Instances) -> Any:
     if isinstance(value, Unknown):
         return UNKNOWN
-    if isinstance(value, dict) and isinstance(id := value.get("id"), str) and (type := _type_of(id)):
-        if type == argument.reference:
-            return id
-        raise _Unsuitable(f'"{argument.name}" refers to a {argument.reference}, and {id} is a {type}.')
+    named, type = instances.get(id(value)), ""
+    if named is not None:
+        text, type = str(named), named.type
+    elif isinstance(value, dict) and isinstance(given := value.get("id"), str):
+        text, type = given, _type_of(given)
+    if type:
+        if type in (argument.reference, f"data.{argument.reference_to_data}"):
+            return text
+        raise _Unsuitable(f'"{argument.name}" refers to a {argument.reference}, and {text} is a {type}.')
     example = f"{argument.reference}.NAME"
     if isinstance(value, dict) and value and all(isinstance(item, dict) and "id" in item for item in value.values()):
         keys = ", ".join(f'"{key}"' for key in value)

@@ -222,6 +222,7 @@ class _Run:
         self.before = before
         self.diagnostics = Diagnostics()
         self.instances: dict[InstanceAddress, ResourceInstance] = {}
+        self.named: dict[int, InstanceAddress] = {}
         self.providers: dict[ProviderAddress, Mapping[str, Any]] = {}
         self.secrets: set[str] = set(before.graph.secrets) if before is not None else set()
         self.outputs: dict[str, DesiredOutput] = {}
@@ -497,7 +498,7 @@ class _Run:
             within.append(scope)
             if compiled.preconditions and self.holds(instance_address):
                 self._hold(compiled.preconditions, scope, "Precondition failed", mistakes)
-            attributes = evaluate_body(compiled.body, scope, mistakes, stored=True)
+            attributes = evaluate_body(compiled.body, scope, mistakes, stored=True, instances=self.named)
             provider = self._provider_of(compiled, scope, mistakes)
             if not compiled.type.provisioned:
                 attributes["id"] = str(instance_address)
@@ -527,6 +528,7 @@ class _Run:
         for instance, scope in zip(copies.instances, copies.scopes, strict=True):
             self.instances[instance.address] = instance
             seen[instance.address.key] = value = from_plain(self.value_of(instance))
+            self.named[id(value)] = instance.address
             if postconditions and self.holds(instance.address):
                 mistakes = Diagnostics()
                 inside = scope.within(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from planner.addresses import ProviderAddress, parse_provider
+from planner.addresses import InstanceAddress, ProviderAddress, parse_instance, parse_provider
 from planner.execution.outcome import attachment, qos
 from planner.sdk.errors import Missing, Rejected
 from planner.sdk.hypervisor import (
@@ -22,6 +22,7 @@ from planner.sdk.hypervisor import (
 from planner.sdk.provider import Providers
 from planner.sdk.storage import (
     AccessPath,
+    CloneOf,
     CreateVolume,
     DeletedVolumes,
     DeleteVolume,
@@ -51,9 +52,18 @@ HYPERVISOR_VERBS = _DISK_VERBS | _VM_VERBS
 _GONE_IS_DONE = frozenset({Verb.DELETE, Verb.REVOKE, Verb.DETACH, Verb.DELETE_VM})
 
 
-def call(step: Step, recorded: RecordedObject | None, lineage: str, providers: Providers) -> Reply[Any]:
+def call(
+    step: Step,
+    recorded: RecordedObject | None,
+    lineage: str,
+    providers: Providers,
+    source: RecordedObject | None = None,
+) -> Reply[Any]:
     """
     Make the step's call. What it takes away and does not find is done.
+
+    Args:
+        source: the volume that `source_of` names.
 
     Raises ProviderError; Rejected also when the record lacks what the request needs.
     """
@@ -62,7 +72,7 @@ def call(step: Step, recorded: RecordedObject | None, lineage: str, providers: P
             return _call_for_disk(step, recorded, lineage, providers)
         if step.verb in _VM_VERBS:
             return _call_for_vm(step, lineage, vm_hosts(step, providers))
-        return _call_storage(step, recorded, lineage, providers.storage(provider_of(step)))
+        return _call_storage(step, recorded, lineage, providers.storage(provider_of(step)), source)
     except Missing:
         if step.verb in _GONE_IS_DONE:
             return Done(None)
@@ -102,7 +112,19 @@ def provider_of(step: Step) -> ProviderAddress:
     return step.provider
 
 
-def _call_storage(step: Step, recorded: RecordedObject | None, lineage: str, storage: StorageProvider) -> Reply[Any]:
+def source_of(step: Step) -> InstanceAddress | None:
+    """The volume that the step makes a copy of."""
+    clone_of = step.arguments.get("clone_of")
+    return parse_instance(clone_of["address"]) if clone_of else None
+
+
+def _call_storage(
+    step: Step,
+    recorded: RecordedObject | None,
+    lineage: str,
+    storage: StorageProvider,
+    source: RecordedObject | None,
+) -> Reply[Any]:
     pool, arguments = pool_spec(step), step.arguments
     match step.verb:
         case Verb.CREATE:
@@ -117,6 +139,7 @@ def _call_storage(step: Step, recorded: RecordedObject | None, lineage: str, sto
                     metadata=arguments["metadata"],
                     source=arguments.get("source"),
                     policy=arguments.get("policy"),
+                    clone_of=_clone_of(step, source),
                 )
             )
         case Verb.RESIZE:
@@ -141,6 +164,11 @@ def _call_storage(step: Step, recorded: RecordedObject | None, lineage: str, sto
             return storage.restore_async(RestoreVolume(pool, arguments["volume"]))
         case _:
             raise AssertionError(f"{step.verb} is no call to an array")
+
+
+def _clone_of(step: Step, source: RecordedObject | None) -> CloneOf | None:
+    clone_of = step.arguments.get("clone_of")
+    return CloneOf(_volume(source, step), clone_of["snapshot"]) if clone_of else None
 
 
 def _call_for_disk(step: Step, recorded: RecordedObject | None, lineage: str, providers: Providers) -> Reply[Any]:

@@ -39,7 +39,7 @@ from planner.events import (
     ignore,
 )
 from planner.execution import scheduler as plays
-from planner.execution.calls import call, poll
+from planner.execution.calls import call, poll, source_of
 from planner.execution.faults import fault_point
 from planner.execution.lookup import Actual
 from planner.execution.outcome import done, fold, frees
@@ -410,6 +410,7 @@ class _Execution:
     def attempt(self, step: Step) -> Callable[[], Done[Any] | Pending]:
         """The step's call, for a worker; after a lost answer only if its effect is not there."""
         recorded, is_doubtful = self.objects.get(step.address), step.id in self.doubtful
+        source = self.objects.get(address) if (address := source_of(step)) else None
         self.jobs.pop(step.id, None)
 
         def attempt() -> Done[Any] | Pending:
@@ -421,7 +422,7 @@ class _Execution:
                 if found is not None:
                     return found
             fault_point(f"{step.verb.value}:before-call")
-            reply = call(step, recorded, self.lineage, self.providers)
+            reply = call(step, recorded, self.lineage, self.providers, source)
             fault_point(f"{step.verb.value}:after-call")
             return reply
 

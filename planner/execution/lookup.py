@@ -18,7 +18,7 @@ from planner.planning.figures import figure_attributes
 from planner.sdk.errors import Missing
 from planner.sdk.hypervisor import ActualAttachment, ActualVm, Attachment
 from planner.sdk.provider import Providers
-from planner.sdk.storage import AccessPath, ActualVolume, DeletedVolumes, Done, QosPolicies
+from planner.sdk.storage import AccessPath, ActualVolume, DeletedVolumes, Done, Pending, QosPolicies
 from planner.state.model import RecordedObject
 from planner.steps.graph import Step, Verb
 from planner.units import format_size
@@ -51,9 +51,9 @@ class Actual:
         self._disks: dict[tuple[ProviderAddress, str], _Disks | None] = {}
         self._vms: dict[tuple[ProviderAddress, str], Mapping[str, ActualVm] | None] = {}
 
-    def effect(self, step: Step, recorded: RecordedObject | None) -> Done[Any] | None:
+    def effect(self, step: Step, recorded: RecordedObject | None) -> Done[Any] | Pending | None:
         """
-        What the step's call would have answered, if its effect is there; None when it is not.
+        What the step's call would have answered, if its effect is there or under way; None when it is not.
 
         Args:
             recorded: the object with the outcomes of all earlier steps.
@@ -65,7 +65,9 @@ class Actual:
             case Verb.CREATE:
                 volumes = self._volumes_of(step)
                 made = None if volumes is None else volumes.by_intent.get(step.intent)
-                return None if made is None else Done(made)
+                if made is None:
+                    return None
+                return Done(made) if made.job is None else Pending(made.job, 0.0)
             case Verb.RESTORE:
                 volumes = self._volumes_of(step)
                 restored = None if volumes is None else volumes.by_id.get(step.arguments["volume"])

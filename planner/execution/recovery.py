@@ -21,7 +21,7 @@ from planner.execution.lookup import Actual
 from planner.execution.outcome import done, fold, frees
 from planner.sdk.errors import ProviderError, Retryable, Unreachable
 from planner.sdk.provider import Providers
-from planner.sdk.storage import Done
+from planner.sdk.storage import Done, Pending
 from planner.state.model import Outcome, Snapshot
 from planner.state.transfer import refuse_moved
 from planner.steps.graph import Step, Verb
@@ -69,12 +69,13 @@ def recover(
         before = objects.get(step.address)
         try:
             effect = actual.effect(step, before)
-            if effect is None and intent.job:
-                effect = _wait(step, intent.job, providers, until, clock, sleep)
+            job = effect.job if isinstance(effect, Pending) else intent.job
+            if job and not isinstance(effect, Done):
+                effect = _wait(step, job, providers, until, clock, sleep)
         except ProviderError as error:
             raise _unsettled(step, f"{error}. {error.detail}") from error
         fault_point("recovery:looked-up")
-        if effect is None:
+        if not isinstance(effect, Done):
             outcomes.append(
                 Outcome(
                     intent.run,

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from planner.addresses import InstanceAddress
+from planner.addresses import InstanceAddress, parse_instance
 from planner.placement.eligibility import Eligibility
 from planner.placement.filters import (
     Remainder,
@@ -121,13 +121,28 @@ class _Allocation:
         return stuck + [row.demand for row in rows if row.pool is None]
 
     def choose(self, demands: Sequence[Demand]) -> list[Demand]:
-        """Place new volumes, the largest first. Answers those that fit nowhere."""
-        rows = [_Row(demand, self.eligibility.pools(demand), demand.size, demand.floor) for demand in demands]
-        rows.sort(key=lambda row: (-row.iops, -row.bytes))
-        for row in rows:
-            self.give_best(row)
-        self.look_harder(rows)
-        return [row.demand for row in rows if row.pool is None]
+        """Place new volumes, the largest first, and copies after their sources. Answers those that fit nowhere."""
+        left: list[Demand] = []
+        for wave in _waves(demands):
+            settled = [self.beside(demand) for demand in wave]
+            rows = [_Row(demand, self.eligibility.pools(demand), demand.size, demand.floor) for demand in settled]
+            rows.sort(key=lambda row: (-row.iops, -row.bytes))
+            for row in rows:
+                self.give_best(row)
+            self.look_harder(rows)
+            left.extend(row.demand for row in rows if row.pool is None)
+        return left
+
+    def beside(self, demand: Demand) -> Demand:
+        """The demand with the array that its source was placed on."""
+        if demand.clone_of is None or demand.beside is not None:
+            return demand
+        source = self.assignments.get(parse_instance(demand.clone_of))
+        return demand if source is None else replace(demand, beside=self.identity(source.pool))
+
+    def identity(self, pool: str) -> str:
+        """Of the pool's array."""
+        return self.candidates[self.numbers[pool]].array.identity
 
     def look_harder(self, rows: Sequence[_Row]) -> None:
         """Where some of the rows found no place, move the others of them so that as many as possible have one."""
@@ -246,6 +261,16 @@ class _Allocation:
         candidate = self.candidates[number]
         refusal = refuse_fixed(demand, candidate) or refuse_full(demand, candidate, self.left[number])
         return () if refusal is None else (refusal,)
+
+
+def _waves(demands: Sequence[Demand]) -> Iterator[list[Demand]]:
+    """What is copied goes before its copies; nothing else is in more than one wave."""
+    waiting = {str(demand.address): demand for demand in demands}
+    while waiting:
+        wave = {name: demand for name, demand in waiting.items() if demand.clone_of not in waiting}
+        wave = wave or waiting  # a circle was reported where it was evaluated
+        yield list(wave.values())
+        waiting = {name: demand for name, demand in waiting.items() if name not in wave}
 
 
 def _stays(demand: Demand) -> bool:

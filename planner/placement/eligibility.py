@@ -62,6 +62,7 @@ class Eligibility:
             demand.tags,
             (asked_figures(demand.qos), demand.enforcement, demand.hypervisor_enforces),
             self._between(demand),
+            (demand.clone_of, demand.beside),
         )
 
     def _left_by(self, looked_at: Hashable, refuses: Filter, demand: Demand) -> int:

@@ -189,6 +189,17 @@ def _limits(demand: Demand, candidate: Candidate) -> Refusal | None:
     return None
 
 
+def _source(demand: Demand, candidate: Candidate) -> Refusal | None:
+    """An array copies volumes of its own only, and not every array does."""
+    if demand.clone_of is None or not candidate.asked:
+        return None
+    if "clone" not in candidate.array.supports:
+        return f"its array ({candidate.array.product}) copies no volumes", {}
+    if demand.beside not in (None, candidate.array.identity):
+        return f"its array is not the one that {demand.clone_of} is on", {}
+    return None
+
+
 def asks_iops(demand: Demand) -> bool:
     """The three IOPS figures go together: with one, the array is given all of them and must take them."""
     qos = demand.qos
@@ -202,6 +213,7 @@ FIXED_FILTERS: tuple[tuple[str, Filter], ...] = (
     ("tags", _tags),
     ("qos", _qos),
     ("limits", _limits),
+    ("source", _source),
 )
 
 

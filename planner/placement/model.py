@@ -36,6 +36,8 @@ class Demand:
         hosts: the pool must reach each of them.
         pin: the pool asked for by name, or None.
         source: the image that it is made from; None for an empty volume.
+        clone_of: what it begins as a copy of: the address of a volume among the demands, or of a data source.
+        beside: identity of the array that has what it begins as a copy of; None where `clone_of` is to be placed, too.
         enforcement: "storage", "any" or "best_effort" (`qos_enforcement` of the offering).
         hypervisor_enforces: what every host that it is attached to can hold: "ceiling", "burst", "bandwidth".
         prior: the pool that it is recorded on.
@@ -50,6 +52,8 @@ class Demand:
     hosts: frozenset[Host] = frozenset()
     pin: str | None = None
     source: str | None = None
+    clone_of: str | None = None
+    beside: str | None = None
     enforcement: str = "any"
     hypervisor_enforces: frozenset[str] = frozenset()
     prior: str | None = None
@@ -102,8 +106,8 @@ class Rejection:
     Why a pool does not do.
 
     Attributes:
-        filter: the filter that refused it: "pin", "state", "scope", "tags", "qos", "limits", "iops", "space"; "gone"
-            where the pool that the volume is on is not declared any more.
+        filter: the filter that refused it: "pin", "state", "scope", "tags", "qos", "limits", "source", "iops", "space";
+            "gone" where the pool that the volume is on is not declared any more.
         reason: why, in words with figures.
         figures: the same figures as data, in bytes and I/O operations per second. Of "iops" and "space" they are
             `asked`, `free`, `budget`, and what of the budget is taken: `planned` (by this plan), `ours` (by other

@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from planner.addresses import InstanceAddress
+from planner.addresses import InstanceAddress, parse_instance
 from planner.config.model import Import
 from planner.diagnostics import Diagnostics, SourceRange, did_you_mean
 from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.planning.figures import figure_attributes
 from planner.planning.refresh import Actual, PoolTarget
+from planner.resources.data import SNAPSHOT_DATA
 from planner.resources.declared import pool_arguments
 from planner.resources.vm import VOLUME_TYPES
 from planner.resources.volume import VOLUME
@@ -20,6 +21,8 @@ from planner.sdk.storage import ActualVolume, PoolSpec
 from planner.state.model import Attributes, RecordedObject, Snapshot
 from planner.units import format_size
 from planner.values.marks import Unknown
+
+_SNAPSHOT = f"data.{SNAPSHOT_DATA.name}"
 
 
 def find_imports(
@@ -146,18 +149,47 @@ def pools_of(
     sources: Iterable[ResourceInstance], objects: Mapping[InstanceAddress, RecordedObject]
 ) -> list[PoolTarget]:
     """The recorded pools that data sources read from."""
-    named = {instance.attributes["pool"] for instance in sources}
+    named, with_snapshots = read_from_pools(sources, objects)
     return [
-        PoolTarget(object.provider, PoolSpec(str(address), pool_arguments(object.attributes)), list_volumes=True)
+        PoolTarget(
+            object.provider,
+            PoolSpec(str(address), pool_arguments(object.attributes)),
+            list_volumes=str(address) in named,
+            list_snapshots=str(address) in with_snapshots,
+        )
         for address, object in objects.items()
-        if str(address) in named and object.provider is not None
+        if str(address) in named | with_snapshots and object.provider is not None
     ]
 
 
-def read_data(instances: Iterable[ResourceInstance], actual: Actual, diagnostics: Diagnostics) -> dict[str, Attributes]:
+def read_from_pools(
+    sources: Iterable[ResourceInstance], objects: Mapping[InstanceAddress, RecordedObject]
+) -> tuple[set[str], set[str]]:
+    """Addresses of the pools that data sources read from: of those whose volumes they read, and whose snapshots."""
+    listed: set[str] = set()
+    with_snapshots: set[str] = set()
+    for instance in sources:
+        if instance.address.type != _SNAPSHOT:
+            listed.add(instance.attributes["pool"])
+        elif (volume := _recorded_volume(instance, objects)) is not None:
+            with_snapshots.add(volume["pool"])
+    return listed, with_snapshots
+
+
+def read_data(
+    instances: Iterable[ResourceInstance],
+    actual: Actual,
+    objects: Mapping[InstanceAddress, RecordedObject],
+    diagnostics: Diagnostics,
+) -> dict[str, Attributes]:
     """Attributes of data sources by address; those whose arguments are not known yet are left out."""
     found: dict[str, Attributes] = {}
     for instance in instances:
+        if instance.address.type == _SNAPSHOT:
+            snapshot = _read_snapshot(instance, actual, objects, diagnostics)
+            if snapshot is not None:
+                found[str(instance.address)] = {**instance.attributes, **snapshot}
+            continue
         pool, name = instance.attributes["pool"], instance.attributes.get("name")
         if isinstance(pool, Unknown) or isinstance(name, Unknown) or pool not in actual.pools:
             continue
@@ -173,6 +205,47 @@ def read_data(instances: Iterable[ResourceInstance], actual: Actual, diagnostics
             continue
         found[str(instance.address)] = {**instance.attributes, **values}
     return found
+
+
+def _recorded_volume(source: ResourceInstance, objects: Mapping[InstanceAddress, RecordedObject]) -> Attributes | None:
+    """The volume that a data source is about; None for one that is not made yet."""
+    named = source.attributes["volume"]
+    object = objects.get(parse_instance(named)) if isinstance(named, str) else None
+    return None if object is None else object.attributes
+
+
+def _read_snapshot(
+    instance: ResourceInstance,
+    actual: Actual,
+    objects: Mapping[InstanceAddress, RecordedObject],
+    diagnostics: Diagnostics,
+) -> dict[str, Any] | None:
+    volume, name = _recorded_volume(instance, objects), instance.attributes["name"]
+    given = instance.resource.body.argument("name")
+    if volume is None or (given is not None and isinstance(name, Unknown)) or volume["pool"] not in actual.pools:
+        return None
+    wanted = name if isinstance(name, str) else None
+    there = [
+        one
+        for one in actual.pools[volume["pool"]].snapshots or ()
+        if one.volume == volume["id"] and wanted in (None, one.name)
+    ]
+    if not there:
+        called = f' called "{wanted}"' if wanted else ""
+        diagnostics.error(
+            "Nothing to read",
+            f"{instance.attributes['volume']} ({volume['id']}) has no snapshot{called}.",
+            instance.resource.range,
+            address=str(instance.address),
+        )
+        return None
+    newest = max(there, key=lambda one: (one.created, one.id))
+    return {
+        "name": newest.name,
+        "id": newest.id,
+        "size": format_size(newest.size),
+        "created": newest.created,
+    }
 
 
 def recorded_volume(pool: str, volume: ActualVolume) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from planner.events import Observer
 from planner.placement.allocator import place
 from planner.placement.model import Demand, Placement
 from planner.planning.adoption import Importer, can_be_imported, find_imports, read_data
+from planner.planning.cloning import clone_of, demand_of_clone
 from planner.planning.comparison import Verdict, compare_recorded, compare_volume, refuse_replacement
 from planner.planning.current import Current, current
 from planner.planning.deleted import Restoration, by_address, find_restorable, purged
@@ -326,7 +327,7 @@ class _Planning:
 
     def _read_data(self, desired: ResourceGraph) -> None:
         sources = [instance for instance in self._in_plan(desired) if instance.is_data]
-        self.data = read_data(sources, self.actual, self.diagnostics)
+        self.data = read_data(sources, self.actual, self.snapshot.objects, self.diagnostics)
 
     def _adopt(self, desired: ResourceGraph) -> None:
         """What `import` blocks take over becomes what the volumes are now."""
@@ -473,7 +474,9 @@ class _Planning:
         check_pools(pools, self.actual, diagnostics)
         if diagnostics.has_errors:
             return
-        demands = [self._demand(goal) for goal in self.goals.values()]
+        demands = [self._demand(goal, diagnostics) for goal in self.goals.values()]
+        if diagnostics.has_errors:
+            return
         ours = held_by_pool(
             # What is deleted still holds its bytes, and no floor.
             {**found.attributes, "min_iops": None} if address in self.restored else found.attributes
@@ -499,9 +502,10 @@ class _Planning:
             self.selection.leaves,
         )
 
-    def _demand(self, goal: Goal) -> Demand:
+    def _demand(self, goal: Goal, diagnostics: Diagnostics) -> Demand:
         address = goal.instance.address
         demand = demand_of(goal, self.actual, self._now(address))
+        demand = demand_of_clone(demand, goal, self.goals, self._now, self.data, self.actual, diagnostics)
         if address in self.request.replaces and goal.instance.resource.lifecycle.create_before_destroy:
             # The old one gives nothing back before the new one is made.
             return replace(demand, holds=(0, 0))
@@ -620,6 +624,7 @@ class _Planning:
         if restored is not None:
             object = restored.recorded
         previous = self.moves.previous.get(address)
+        is_made = verdict.action in (Action.CREATE, Action.REPLACE) and address in self.goals
         in_place = verdict.action is Action.UPDATE and address.type in VOLUME_TYPES
         held = instance.resource.lifecycle.prevent_destroy or (object is not None and object.protected)
         if verdict.action is Action.REPLACE and held:
@@ -638,6 +643,7 @@ class _Planning:
             previous=object.address if restored and object and object.address != address else previous,
             importing=self.imports.get(address, ""),
             restoring=restored.until if restored else None,
+            clone_of=clone_of(self.goals[address], found.attributes, self.data) if is_made else None,
             create_first=verdict.action is Action.REPLACE
             and instance.type.holds_data
             and instance.resource.lifecycle.create_before_destroy,

@@ -66,10 +66,9 @@ def compare_volume(
     anew = planned_attributes(goal, assignment, policy, None)
     if now is None:
         return Verdict(Action.CREATE, anew, reason="gone_outside" if found.drift else "")
-    wanted = {"pool": assignment.pool, "name": goal.name_of(now)}
-    if "source" in anew:
-        wanted["source"] = anew["source"]
-    paths = tuple(name for name, value in wanted.items() if now[name] != value)
+    after = planned_attributes(goal, assignment, policy, now)
+    wanted = {"pool": assignment.pool, "name": goal.name_of(now), "source": after["source"]}
+    paths = tuple(name for name, value in wanted.items() if now.get(name) != value)
     reason = why_replaced(goal.instance, paths, changes, is_requested=is_requested)
     if reason:
         if goal.instance.resource.lifecycle.create_before_destroy and anew["name"] == now["name"]:
@@ -86,7 +85,6 @@ def compare_volume(
             given.value.range if given else goal.instance.resource.range,
             address=str(goal.instance.address),
         )
-    after = planned_attributes(goal, assignment, policy, now)
     loses_disks = any((disk["host"], disk["vm"]) in remade_vms for disk in now["attachments"])
     if loses_disks:
         return Verdict(Action.UPDATE, after, reason="reattach_to_remade_vm")

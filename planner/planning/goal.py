@@ -20,6 +20,7 @@ from planner.planning.figures import figure_attributes, figures_of, limits_of, s
 from planner.planning.refresh import Actual
 from planner.resources.catalog import shown
 from planner.resources.offerings import disk_part
+from planner.resources.vm import ROOT_DISK
 from planner.sdk.storage import Qos
 from planner.state.model import Attributes
 from planner.units import format_size
@@ -130,7 +131,8 @@ def demand_of(goal: Goal, actual: Actual, prior: Attributes | None) -> Demand:
         for block in goal.blocks
         if (reading := actual.hosts.get(block["host"])) is not None and reading.info is not None
     ]
-    pin, source = attributes["pool"], attributes.get("source")
+    pin = attributes["pool"]
+    source = attributes["source"] if goal.instance.address.type == ROOT_DISK.name else None
     return Demand(
         address=goal.instance.address,
         size=goal.size,
@@ -162,7 +164,7 @@ def planned_attributes(
     return {
         **{name: wanted[name] for name in SETTLED},
         **{name: now[name] if now else UNKNOWN for name in ("id", "iqn", "portal", "lun", "serial")},
-        **{name: wanted[name] for name in ("source",) if name in wanted},
+        "source": wanted["source"] or _began_as(goal, now),
         **figure_attributes(goal.qos),
         "provisioning": now["provisioning"] if now else goal.offering["provisioning"],
         "size": format_size(goal.size),
@@ -176,6 +178,11 @@ def planned_attributes(
             if block["vm"] is not None
         ),
     }
+
+
+def _began_as(goal: Goal, now: Attributes | None) -> str | None:
+    """What a volume whose block does not say (any more) what it begins as a copy of did begin as."""
+    return now.get("source") if now is not None and goal.instance.address.type != ROOT_DISK.name else None
 
 
 def default_name(address: InstanceAddress) -> str:

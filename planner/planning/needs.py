@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from planner.addresses import InstanceAddress, parse_instance
 from planner.evaluation.resource_graph import ResourceInstance
 from planner.resources.vm import VM, root_disk_address
+from planner.resources.volume import VOLUME
 from planner.state.model import Attributes
 from planner.values.marks import Unknown
 
@@ -29,7 +30,14 @@ def needs_as_planned(instance: ResourceInstance, after: Attributes) -> tuple[Ins
         named |= {parse_instance(after["host"]), root_disk_address(instance.address)}
     else:
         named |= {parse_instance(id) for id in (after["pool"], *after["access"]) if not isinstance(id, Unknown)}
+        source = instance.attributes["source"] if instance.address.type == VOLUME.name else None
+        named |= {parse_instance(source)} if isinstance(source, str) and not is_data(source) else set()
     return _with_exact(instance, named)
+
+
+def is_data(name: str) -> bool:
+    """Whether what an argument names is a data source: `data.snapshot.nightly`, `module.east.data.snapshot.nightly`."""
+    return name.startswith("data.") or ".data." in name
 
 
 def _with_exact(instance: ResourceInstance, named: Iterable[InstanceAddress]) -> tuple[InstanceAddress, ...]:
@@ -46,4 +54,5 @@ def _references(instance: ResourceInstance) -> Iterator[str]:
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, Mapping):
                 given += [(argument, item.get(argument.name)) for argument in block.arguments]
-    return (value for argument, value in given if argument.reference is not None and isinstance(value, str))
+    named = (value for argument, value in given if argument.reference is not None and isinstance(value, str))
+    return (name for name in named if not is_data(name))

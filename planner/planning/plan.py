@@ -68,6 +68,8 @@ class Change:
         restoring: until when its array can restore a volume that was deleted, and now is; None for any other. It is
             recorded under `previous`, where that is another address, and `before` is what it was.
         restorable: its array can restore for a while what the plan deletes.
+        clone_of: what a new volume begins as a copy of: {"address"} of a volume, and the array's id of a {"snapshot"}
+            of it, or None; None where it begins otherwise.
         holds_data: deleting or replacing it loses a user's data.
         create_first: a replacement is made before the old one is destroyed.
         recorded_anew: `before` is not what is recorded, though nothing may change: it moved, is imported, refers to
@@ -91,6 +93,7 @@ class Change:
     importing: str = ""
     restoring: str | None = None
     restorable: bool = False
+    clone_of: Mapping[str, str | None] | None = None
     recorded_anew: bool = False
     create_first: bool = False
     takes_effect: tuple[TakesEffect, ...] = ()

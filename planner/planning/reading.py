@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from planner.addresses import ProviderAddress, parse_instance
 from planner.evaluation.resource_graph import ResourceInstance
+from planner.planning.adoption import read_from_pools
 from planner.planning.refresh import HostTarget, PoolTarget
 from planner.resources.declared import host_arguments, pool_arguments
 from planner.resources.vm import VM, VOLUME_TYPES
@@ -51,15 +52,16 @@ def to_read(
         elif object.address.type == VM.name:
             with_vms.add(object.attributes["host"])
     ranges = {str(instance.address): instance.resource.range for instance in desired}
-    read_from = {instance.attributes["pool"] for instance in desired if instance.is_data}
+    sources = [instance for instance in desired if instance.is_data]
+    read_from, snapshots_of = read_from_pools(sources, {object.address: object for object in recorded})
     pools, hosts = [], []
-    for id in sorted((on_pools | on_hosts | with_vms | {*places, *expected}) & known.keys()):
+    for id in sorted((on_pools | on_hosts | with_vms | snapshots_of | {*places, *expected}) & known.keys()):
         attributes, provider = known[id], providers[id]
         if parse_instance(id).type == "pool":
             spec = PoolSpec(id, pool_arguments(attributes))
             listed = (lists and id in on_pools) or id in read_from or importing
             ids = frozenset(expected.get(id, ()) if lists else ())
-            pools.append(PoolTarget(provider, spec, listed, ranges.get(id), ids))
+            pools.append(PoolTarget(provider, spec, listed, ranges.get(id), ids, id in snapshots_of))
         else:
             host = HostSpec(id, id, attributes.get("address"), attributes.get("initiator"), host_arguments(attributes))
             disks, vms = (lists and id in those for those in (on_hosts, with_vms))

@@ -20,7 +20,16 @@ from planner.events import Observer, RefreshFinished, RefreshStarted
 from planner.sdk.errors import ProviderError, Unreachable
 from planner.sdk.hypervisor import ActualAttachment, ActualVm, HostInfo, HostSpec, VmHosts
 from planner.sdk.provider import Providers
-from planner.sdk.storage import ActualVolume, ArrayInfo, DeletedVolume, DeletedVolumes, PoolSpec, PoolStatus
+from planner.sdk.storage import (
+    ActualSnapshot,
+    ActualVolume,
+    ArrayInfo,
+    DeletedVolume,
+    DeletedVolumes,
+    PoolSpec,
+    PoolStatus,
+    Snapshots,
+)
 
 T = TypeVar("T")
 PARALLELISM = 10
@@ -34,6 +43,7 @@ class PoolTarget:
 
     Attributes:
         list_volumes: only where volumes are recorded on it.
+        list_snapshots: only where data sources read them.
         expected: ids of volumes that are recorded on it. What is deleted is listed where one of them is not there.
     """
 
@@ -42,6 +52,7 @@ class PoolTarget:
     list_volumes: bool
     range: SourceRange | None = None
     expected: frozenset[str] = frozenset()
+    list_snapshots: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,7 @@ class PoolReading:
         volumes: by the array's id; None when they were not listed.
         asked: as in `Candidate`.
         deleted: what can be restored, by the array's id; None when it was not listed.
+        snapshots: None when they were not listed, or the array has none.
     """
 
     array: ArrayInfo
@@ -76,6 +88,7 @@ class PoolReading:
     volumes: Mapping[str, ActualVolume] | None
     asked: bool = True
     deleted: Mapping[str, DeletedVolume] | None = None
+    snapshots: tuple[ActualSnapshot, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +241,10 @@ def _read_pool(target: PoolTarget, providers: Providers, inspect: Callable[[], A
     deleted = None
     if target.expected - (volumes or {}).keys() and isinstance(storage, DeletedVolumes):
         deleted = {one.volume.id: one for one in storage.list_deleted(target.spec)}
-    return PoolReading(array, storage.pool_status(target.spec), volumes, deleted=deleted)
+    snapshots = None
+    if target.list_snapshots and isinstance(storage, Snapshots):
+        snapshots = tuple(storage.list_snapshots(target.spec))
+    return PoolReading(array, storage.pool_status(target.spec), volumes, deleted=deleted, snapshots=snapshots)
 
 
 def _read_host(target: HostTarget, providers: Providers) -> HostReading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from planner.resources.data import POOL_DATA, VOLUME_DATA
+from planner.resources.data import POOL_DATA, SNAPSHOT_DATA, VOLUME_DATA
 from planner.resources.host import HOST
 from planner.resources.offerings import COMPUTE_OFFERING, DISK_OFFERING
 from planner.resources.pool import POOL
@@ -21,7 +21,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
 OBJECT_TYPES: Mapping[str, ResourceType] = {**RESOURCE_TYPES, ROOT_DISK.name: ROOT_DISK}
 """What plans and states hold: root disks, too, which blocks of the type `vm` declare."""
 
-DATA_TYPES: Mapping[str, ResourceType] = {type.name: type for type in (POOL_DATA, VOLUME_DATA)}
+DATA_TYPES: Mapping[str, ResourceType] = {type.name: type for type in (POOL_DATA, SNAPSHOT_DATA, VOLUME_DATA)}
 """What `data` blocks can read."""
 
 PROVIDED = frozenset({"pool", "host"})

@@ -1,4 +1,4 @@
-"""What `data` blocks read from an array: an existing volume by its name, and what a pool has left."""
+"""What `data` blocks read from an array: a volume by its name, a volume's snapshot, and what a pool has left."""
 
 from __future__ import annotations
 
@@ -22,6 +22,18 @@ VOLUME_DATA = ResourceType(
         Argument("iqn", settable=False, computed=True, summary="The iSCSI target that serves it."),
         Argument("portal", settable=False, computed=True, summary="`address:port` of the target."),
         Argument("lun", NUMBER, settable=False, computed=True, summary="Its LUN number on the target."),
+    ),
+)
+
+SNAPSHOT_DATA = ResourceType(
+    name="snapshot",
+    summary="A snapshot of a volume, whoever made it.",
+    arguments=(
+        Argument("volume", summary="The volume that it is of.", required=True, reference="volume"),
+        Argument("name", summary="Its name on the array; left out, the newest.", computed=True),
+        Argument("id", settable=False, computed=True, summary="The array's own name for it."),
+        Argument("size", settable=False, computed=True, summary="The size that the volume had."),
+        Argument("created", settable=False, computed=True, summary="When it was made: ISO 8601 in UTC."),
     ),
 )
 

@@ -31,7 +31,8 @@ class Argument:
         settable: False for a pure attribute.
         sensitive: never shown, never stored; read again from its source at apply.
         replaces: a change cannot be made in place.
-        reference: the resource type whose instance it names; the value is that instance's `id`.
+        reference: the resource type whose instance it names; the value is that instance's address.
+        reference_to_data: the type of data source that it may name instead.
         choices: the texts that are allowed.
         default: what stands there when it is left out; plain data.
     """
@@ -45,6 +46,7 @@ class Argument:
     sensitive: bool = False
     replaces: bool = False
     reference: str | None = None
+    reference_to_data: str | None = None
     unit: Unit | None = None
     choices: tuple[str, ...] = ()
     default: Any = None

@@ -60,7 +60,7 @@ ROOT_DISK = replace(
     name="root_disk",
     summary="The root disk of a vm.",
     arguments=(
-        *VOLUME.arguments,
+        *(argument for argument in VOLUME.arguments if argument.name != "source"),
         Argument("source", summary="The image that it began with.", settable=False, replaces=True),
     ),
 )

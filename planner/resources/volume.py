@@ -38,6 +38,14 @@ VOLUME = ResourceType(
             computed=True,
             replaces=True,
         ),
+        Argument(
+            "source",
+            summary="The volume, or data source of a snapshot, that it begins as a copy of. Left out: it begins empty,"
+            " or is left as it began.",
+            reference="volume",
+            reference_to_data="snapshot",
+            replaces=True,
+        ),
         Argument("name", summary="Its name on the array; left out, made of its address.", computed=True, replaces=True),
         Argument("zone", summary="The pool must serve this zone."),
         Argument(

@@ -103,8 +103,8 @@ class ArrayInfo:
         identity: the same for the same array, whatever address it is reached by.
         product: name and version, for people.
         supports: abilities: "resize", "chap", "acl" (several endpoints at a volume, each let in by itself),
-            "update_qos", "qos_policy" (see `QosPolicies`), "image" (a volume made from one), "undelete" (see
-            `DeletedVolumes`).
+            "update_qos", "qos_policy" (see `QosPolicies`), "image" (a volume made from one), "clone" (a copy made of
+            another), "snapshot" (copies of snapshots, too: see `Snapshots`), "undelete" (see `DeletedVolumes`).
     """
 
     identity: str
@@ -165,6 +165,7 @@ class ActualVolume:
         grants: names by which endpoints are let in: initiator names, or addresses where the array knows no names.
         chap_username: the account of its access paths: a grant whose answer was lost is made up from the listing.
         policy: name of the policy that its figures come from.
+        job: what still works on making it, for `poll`; None for a volume that is whole.
     """
 
     id: str
@@ -178,6 +179,21 @@ class ActualVolume:
     grants: tuple[str, ...] = ()
     chap_username: str | None = None
     policy: str | None = None
+    job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CloneOf:
+    """
+    What a volume begins as a copy of.
+
+    Attributes:
+        volume: the array's id of it.
+        snapshot: the array's id of the snapshot of that volume; None for the volume as it is now.
+    """
+
+    volume: str
+    snapshot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +204,8 @@ class CreateVolume:
             array supports "image". A create is not answered before the image is in.
         policy: the policy that it gets its figures from, which has `qos`, and is made with it where there is none of
             that name; only where the array supports "qos_policy".
+        clone_of: only where the array supports "clone", and without `source`. A create is not answered before all of
+            it is copied.
     """
 
     pool: PoolSpec
@@ -199,6 +217,7 @@ class CreateVolume:
     metadata: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
     policy: str | None = None
+    clone_of: CloneOf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +345,7 @@ class StorageProvider(Protocol):
         Make a volume. A volume that already carries the request's intent is answered, not made again.
 
         Raises Conflict when the name is taken by a volume with another intent and the array's names are unique, and
-        when the policy has other figures; Rejected when there is no such image, or it is larger than the volume.
+        when the policy has other figures; Rejected when what it is made from is not there, or is larger than it.
         """
         ...
 
@@ -373,6 +392,32 @@ class QosPolicies(Protocol):
 
     def update_policy(self, request: UpdatePolicy) -> Reply[QosPolicy]:
         """Raises Missing when there is no such policy."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ActualSnapshot:
+    """
+    Attributes:
+        id: the array's own name for it.
+        volume: the array's id of the volume that it is of.
+        size: bytes that the volume had.
+        created: ISO 8601 in UTC.
+    """
+
+    id: str
+    volume: str
+    name: str
+    size: int
+    created: str
+
+
+@runtime_checkable
+class Snapshots(Protocol):
+    """What a storage provider does besides, when its array supports "snapshot"."""
+
+    def list_snapshots(self, pool: PoolSpec) -> Iterable[ActualSnapshot]:
+        """All snapshots of all volumes of the pool, in a number of calls that does not grow with them."""
         ...
 
 

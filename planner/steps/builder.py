@@ -3,7 +3,8 @@ Changes -> step graph: which provider calls each change takes, with settled argu
 
 Arguments by verb (plain data; sizes in bytes):
 
-    create_async        pool, pool_arguments, name, size, qos, thin, metadata, source, policy
+    create_async        pool, pool_arguments, name, size, qos, thin, metadata, source, policy, clone_of: None or
+                        {address: of a volume that is recorded when the step runs, snapshot: the array's id or None}
     resize_async        pool, pool_arguments, size
     update_qos          pool, pool_arguments, qos, policy
     update_qos_policy   pool, pool_arguments, qos, policy; of an offering, for all volumes under that policy
@@ -269,8 +270,9 @@ class StepBuilder:
                 "qos": qos,
                 "thin": then["provisioning"] == "thin",
                 "metadata": then["metadata"] or {},
-                "source": then.get("source"),
+                "source": then["source"] if chain.address.type == ROOT_DISK.name else None,
                 "policy": then.get("policy"),
+                "clone_of": change.clone_of,
             }
             chain.after(self._policy_step(provider, then, pool, qos))
             chain.then(Verb.CREATE, provider, pool | wanted, records)
@@ -359,7 +361,7 @@ class StepBuilder:
                 branch.then(Verb.REVOKE, provider, pool | self._grant(host, now["access"][host]))
             by_host[host] = branch.tips
         # A disk is given to its new VM only when the old one has let go of it.
-        gone = tuple(sorted({tip for tips in by_host.values() for tip in tips}))
+        gone = tuple(sorted({tip for tips in by_host.values() for tip in tips})) or trunk
         ends: set[int] = set()
         for host in sorted({*then["access"], *by_host}):
             branch = chain.branch(gone)

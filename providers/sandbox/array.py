@@ -23,7 +23,9 @@ from typing import Any
 
 from planner.sdk import (
     AccessPath,
+    ActualSnapshot,
     ActualVolume,
+    CloneOf,
     Conflict,
     CreateVolume,
     DeletedVolume,
@@ -94,6 +96,15 @@ def list_deleted(connection: sqlite3.Connection, identity: str, pool: PoolSpec) 
         yield DeletedVolume(_actual(identity, row[:-1]), _iso(row[-1]))
 
 
+def list_snapshots(connection: sqlite3.Connection, pool: PoolSpec) -> Iterator[ActualSnapshot]:
+    for key, volume, name, size, created in connection.execute(
+        "SELECT snapshot.id, volume, snapshot.name, snapshot.size, created FROM snapshot"
+        " JOIN volume ON volume.id = volume WHERE pool = ? ORDER BY snapshot.id",
+        (pools.name_of(pool),),
+    ):
+        yield ActualSnapshot(f"snap-{key}", f"vol-{volume}", name, size, created)
+
+
 def has_purgeable(connection: sqlite3.Connection) -> bool:
     """There are deleted volumes whose time is over."""
     found = connection.execute("SELECT 1 FROM deleted_volume WHERE until <= ? LIMIT 1", (time.time(),))
@@ -122,8 +133,11 @@ def create(connection: sqlite3.Connection, identity: str, request: CreateVolume)
     pool, qos, policy, owner = pools.name_of(request.pool), request.qos, request.policy, request.owner
     if connection.execute("SELECT 1 FROM volume WHERE pool = ? AND name = ?", (pool, request.name)).fetchone():
         raise Conflict("The volume's name is taken", f'Pool "{pool}" has another volume "{request.name}".')
-    if request.source is not None:
-        _check_image(request.source, request.size)
+    source = request.source
+    if source is not None:
+        _check_image(source, request.size)
+    if request.clone_of is not None:
+        source = _check_copied(connection, request.clone_of, request.size)
     policies.check(connection, policy, qos)
     pools.check_room(connection, request.pool, request.size, qos.min_iops if qos else 0)
     policies.make(connection, policy, qos)
@@ -133,7 +147,7 @@ def create(connection: sqlite3.Connection, identity: str, request: CreateVolume)
         (
             *(pool, request.name, request.size),
             *qos_columns(qos),
-            *(policy, request.source),
+            *(policy, source),
             *(owner.lineage, owner.address, owner.intent),
             json.dumps(dict(request.metadata), sort_keys=True),
         ),
@@ -322,6 +336,29 @@ def _volume(connection: sqlite3.Connection, volume: str) -> tuple[int, int, int]
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _check_copied(connection: sqlite3.Connection, clone_of: CloneOf, size: int) -> str:
+    """
+    The id of what is copied.
+
+    Raises:
+        Rejected: it is not there, or does not fit into `size` bytes.
+    """
+    source = clone_of.volume if clone_of.snapshot is None else clone_of.snapshot
+    row = connection.execute("SELECT size FROM volume WHERE id = ?", (volume_key(clone_of.volume),)).fetchone()
+    if clone_of.snapshot is not None:
+        row = connection.execute(
+            "SELECT size FROM snapshot WHERE volume = ? AND 'snap-' || id = ?",
+            (volume_key(clone_of.volume), clone_of.snapshot),
+        ).fetchone()
+    if row is None:
+        raise Rejected("What is to be copied is not there", f"The array has no {source} of {clone_of.volume}.")
+    if row[0] > size:
+        raise Rejected(
+            "The copy does not fit", f"{source} has {format_size(row[0])}, and the volume {format_size(size)}."
+        )
+    return source
 
 
 def _check_image(source: str, size: int) -> None:

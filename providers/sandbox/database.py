@@ -8,6 +8,7 @@ whoever writes.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import sqlite3
@@ -68,7 +69,7 @@ CREATE TRIGGER volume_deleted AFTER DELETE ON volume BEGIN
 END;
 """
 
-_DELETED = """
+_SNAPSHOTS_AND_DELETED = """
 CREATE TABLE deleted_volume (           -- what can be restored
     id INTEGER PRIMARY KEY,             -- as it was, and all the rest
     pool TEXT NOT NULL,
@@ -85,6 +86,13 @@ CREATE TABLE deleted_volume (           -- what can be restored
     intent TEXT,
     metadata TEXT NOT NULL,
     until REAL NOT NULL                 -- seconds since the epoch
+);
+CREATE TABLE snapshot (                 -- made by others
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    volume INTEGER NOT NULL REFERENCES volume ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,              -- bytes that the volume had
+    created TEXT NOT NULL               -- ISO 8601 in UTC
 );
 CREATE INDEX deleted_until ON deleted_volume (until);
 CREATE TRIGGER bytes_kept AFTER INSERT ON deleted_volume BEGIN
@@ -119,7 +127,7 @@ CREATE TABLE volume (
     burst_iops INTEGER,
     max_bandwidth INTEGER NOT NULL DEFAULT 0,   -- bytes per second; 0 for no limit
     policy TEXT REFERENCES policy,              -- whose figures these are
-    source TEXT,                -- the image that it began with
+    source TEXT,                -- the image, volume or snapshot that it began with
     lineage TEXT,               -- the owner: these three or none
     address TEXT,
     intent TEXT UNIQUE,
@@ -166,7 +174,7 @@ CREATE TABLE fault (
     rule TEXT PRIMARY KEY,
     hits INTEGER NOT NULL
 ) WITHOUT ROWID;
-{_POLICIES_AND_VMS}{_POOL_SUMS}{_DELETED}"""
+{_POLICIES_AND_VMS}{_POOL_SUMS}{_SNAPSHOTS_AND_DELETED}"""
 
 _FROM_1 = f"""
 ALTER TABLE pool ADD COLUMN iops INTEGER;
@@ -184,7 +192,7 @@ DROP TRIGGER volume_deleted;
 """
 
 _FROM_2 = f"""
-{_DELETED}
+{_SNAPSHOTS_AND_DELETED}
 UPDATE job SET request = json_object('$', 'Delete', 'request', json(request), 'keep', 0)
 WHERE answer IS NULL AND json_extract(request, '$."$"') = 'DeleteVolume';
 """
@@ -194,9 +202,6 @@ _UPGRADES = {1: _FROM_1, 2: _FROM_2}
 
 FIGURES = "min_iops, max_iops, burst_iops, max_bandwidth"
 """The columns of a `Qos`, in the order of `qos_columns`."""
-
-_NOBODY = "0" * 12
-"""The identity of an array that is not made yet."""
 
 _WRITERS = threading.RLock()
 """Threads queue here for the file's one writer: SQLite's own waiting, needed between processes, sleeps."""
@@ -233,11 +238,11 @@ class Database:
 
     @property
     def identity(self) -> str:
-        """Names this array for ever: 12 hexadecimal digits. A file that is not there yet has none but zeros."""
+        """Names this array for ever: 12 hexadecimal digits. A file that is not there yet has some of its path's."""
         if self._identity is None and self.path.exists():
             with self.reading() as connection:
                 self._identity = str(connection.execute("SELECT identity FROM array").fetchone()[0])
-        return self._identity or _NOBODY
+        return self._identity or hashlib.sha256(str(self.path.absolute()).encode()).hexdigest()[:12]
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -40,6 +40,7 @@ VERBS = (
     "credentials",
     "list_policies",
     "update_policy",
+    "list_snapshots",
     "list_deleted",
     "restore_async",
     "list_attachments",
@@ -71,6 +72,7 @@ SETTINGS = (
         "host_enforces", ListType(STRING), f"Which of {', '.join(HOST_ENFORCES)} the hosts hold.", default=HOST_ENFORCES
     ),
     Argument("images", BOOL, "Volumes can be made from images.", default=True),
+    Argument("copies", BOOL, "Volumes can be made as copies of others, and of their snapshots.", default=True),
     Argument("policies", BOOL, "The array has QoS policies, which many volumes share.", default=False),
     Argument(
         "undelete_for", NUMBER, "Milliseconds for which a deleted volume can be restored; 0: not at all.", default=0
@@ -127,6 +129,7 @@ class SandboxSettings:
     enforces: frozenset[str]
     host_enforces: frozenset[str]
     images: bool
+    copies: bool
     policies: bool
     size_granularity: int
     iops_range: tuple[int, int] | None
@@ -151,6 +154,7 @@ def read_settings(settings: Settings) -> SandboxSettings:
         enforces=_some_of("enforces", given["enforces"], ARRAY_ENFORCES),
         host_enforces=_some_of("host_enforces", given["host_enforces"], HOST_ENFORCES),
         images=given["images"],
+        copies=given["copies"],
         policies=given["policies"],
         size_granularity=_granularity(given["size_granularity"]),
         iops_range=_range(given["iops_range"]) if given["iops_range"] is not None else None,

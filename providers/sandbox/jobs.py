@@ -24,6 +24,7 @@ from planner.sdk import (
     ActualVolume,
     Attach,
     Attachment,
+    CloneOf,
     Conflict,
     CreateVm,
     CreateVolume,
@@ -163,8 +164,8 @@ _KINDS: Mapping[str, type] = {
     kind.__name__: kind
     for kind in (
         *_EFFECTS,
-        *(AccessPath, ActualVm, ActualVolume, Attachment, DeleteVolume, Endpoint, GrantAccess, HostSpec, Owner),
-        *(PoolSpec, Qos, QosPolicy),
+        *(AccessPath, ActualVm, ActualVolume, Attachment, CloneOf, DeleteVolume, Endpoint, GrantAccess, HostSpec),
+        *(Owner, PoolSpec, Qos, QosPolicy),
     )
 }
 

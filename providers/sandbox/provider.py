@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from planner.sdk import (
     AccessPath,
     ActualAttachment,
+    ActualSnapshot,
     ActualVm,
     ActualVolume,
     ArrayInfo,
@@ -117,7 +118,7 @@ class Simulation:
 
 
 class SandboxArray:
-    """The array's side: a `StorageProvider`, `QosPolicies` and `DeletedVolumes` of `planner.sdk`."""
+    """The array's side: a `StorageProvider`, `QosPolicies`, `Snapshots` and `DeletedVolumes` of `planner.sdk`."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self._settings = settings
@@ -129,6 +130,8 @@ class SandboxArray:
             "image": self._settings.images,
             "qos_policy": self._settings.policies,
             "undelete": self._settings.undelete_for,
+            "clone": self._settings.copies,
+            "snapshot": self._settings.copies,
         }
         return ArrayInfo(
             identity=self._simulation.read("inspect", None, lambda _: self._identity),
@@ -159,6 +162,8 @@ class SandboxArray:
             self._check_policy(request.policy)
             if request.source is not None and not self._settings.images:
                 raise Rejected("The array makes no volumes from images", 'Provider "sandbox" has `images` = false.')
+            if request.clone_of is not None and not self._settings.copies:
+                raise Rejected("The array copies no volumes", 'Provider "sandbox" has `copies` = false.')
 
         return self._simulation.change("create_async", request, request, check)
 
@@ -180,6 +185,11 @@ class SandboxArray:
 
     def delete_async(self, request: DeleteVolume) -> Reply[str | None]:
         return self._simulation.change("delete_async", request, array.Delete(request, self._settings.undelete_for))
+
+    def list_snapshots(self, pool: PoolSpec) -> Iterable[ActualSnapshot]:
+        return self._simulation.read(
+            "list_snapshots", pool, lambda connection: list(array.list_snapshots(connection, pool))
+        )
 
     def list_deleted(self, pool: PoolSpec) -> Iterable[DeletedVolume]:
         return self._simulation.read(

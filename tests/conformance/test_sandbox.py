@@ -22,6 +22,7 @@ from planner.sdk import (
 )
 from planner.sdk.conformance import (
     ArrayUnderTest,
+    CopyConformance,
     DeletedConformance,
     HostUnderTest,
     HypervisorConformance,
@@ -81,16 +82,28 @@ class CountingConnection(sqlite3.Connection):
         return super().execute(*arguments)
 
 
-class TestArray(StorageConformance, PolicyConformance, DeletedConformance):
+class TestArray(StorageConformance, PolicyConformance, CopyConformance, DeletedConformance):
     @pytest.fixture
     def array(self, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArrayUnderTest:
         image = tmp_path / "debian.raw"
         image.write_bytes(bytes(1 << 20))
         monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=CountingConnection))
+
+        def add_snapshot(volume: str, name: str) -> str:
+            write(
+                settings,
+                "INSERT INTO snapshot (volume, name, size, created)"
+                " SELECT id, ?, size, '2026-11-01T10:00:00Z' FROM volume WHERE 'vol-' || id = ?",
+                *(name, volume),
+            )
+            (made,) = (one for one in open_array(settings).list_snapshots(POOL) if one.name == name)
+            return made.id
+
         return ArrayUnderTest(
             open=lambda: open_array(settings),
             pool=POOL,
             endpoints=(KVM1, KVM2),
+            add_snapshot=add_snapshot,
             add_foreign=lambda name: write(
                 settings, "INSERT INTO volume (pool, name, size) VALUES (?, ?, ?)", POOL.address, name, 1 << 30
             ),

@@ -3,6 +3,7 @@ The suite that every provider passes: what the docstrings of `planner.sdk.storag
 
     StorageConformance       what serves volumes
     PolicyConformance        what has figures besides that many volumes share
+    CopyConformance          what can copy volumes besides
     DeletedConformance       what can restore a deleted volume besides
     HypervisorConformance    what attaches them
     VmConformance            what makes VMs besides
@@ -24,6 +25,7 @@ Ask pytest to rewrite the assertions here, so that a failure shows its values, b
     pytest.register_assert_rewrite("planner.sdk.conformance")
 """
 
+from planner.sdk.conformance.copies import CopyConformance
 from planner.sdk.conformance.deleted import DeletedConformance
 from planner.sdk.conformance.hypervisor import HostUnderTest, HypervisorConformance, Target
 from planner.sdk.conformance.policies import PolicyConformance
@@ -33,6 +35,7 @@ from planner.sdk.conformance.vms import VmConformance, VmHostUnderTest
 
 __all__ = [
     "ArrayUnderTest",
+    "CopyConformance",
     "DeletedConformance",
     "HostUnderTest",
     "HypervisorConformance",

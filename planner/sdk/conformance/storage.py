@@ -35,7 +35,7 @@ from planner.sdk.storage import (
 T = TypeVar("T")
 
 ENFORCEABLE = frozenset({"floor", "ceiling", "burst", "bandwidth"})
-ABILITIES = frozenset({"resize", "chap", "acl", "update_qos", "qos_policy", "image", "undelete"})
+ABILITIES = frozenset({"resize", "chap", "acl", "update_qos", "qos_policy", "image", "clone", "snapshot", "undelete"})
 
 _GIB = 1 << 30
 _QOS = Qos(500, 1000, 1500)
@@ -58,6 +58,7 @@ class ArrayUnderTest:
         missing_pool: a pool that the array has not; None for an array whose pools come into being by use.
         names_unique: the array refuses a second volume of the same name.
         add_foreign: makes a volume of the given name in `pool` by other means than the provider.
+        add_snapshot: makes a snapshot of the volume with the given id, under the given name; answers its id.
         image: what the array makes a volume of `size` from; None where it is not to be had.
         missing_image: what it finds no image by.
         count_calls: how many requests the providers of `open` have sent to the array so far.
@@ -75,6 +76,7 @@ class ArrayUnderTest:
     missing_pool: PoolSpec | None = None
     names_unique: bool = True
     add_foreign: Callable[[str], None] | None = None
+    add_snapshot: Callable[[str, str], str] | None = None
     image: str | None = None
     missing_image: str = "/nowhere/no-such-image.raw"
     count_calls: Callable[[], int] | None = None

@@ -154,7 +154,7 @@ def test_qos_may_be_taken_off_again(site: Any) -> None:
 def test_abilities_follow_the_settings(open_site: Callable[..., Any]) -> None:
     site = open_site(enforces=("ceiling",))
     assert site.array.pool_status(site.pool).enforces == {"ceiling"}
-    assert open_site().array.inspect().supports == {"resize", "update_qos", "acl", "image"}
+    assert open_site().array.inspect().supports == {"resize", "update_qos", "acl", "image", "clone", "snapshot"}
     assert open_site(chap_seed="seed", policies=True, images=False).array.inspect().supports == {
         *("resize", "update_qos", "acl", "chap", "qos_policy")
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planner.sdk import DeletedVolumes, HypervisorProvider, QosPolicies, Rejected, StorageProvider, VmHosts
+from planner.sdk import DeletedVolumes, HypervisorProvider, QosPolicies, Rejected, Snapshots, StorageProvider, VmHosts
 from providers.sandbox import PROVIDER
 from providers.sandbox.definition import SETTINGS, FaultRule, read_settings
 
@@ -67,7 +67,7 @@ def test_the_seed_of_the_secrets_is_not_shown() -> None:
 
 
 def test_every_protocol_call_can_be_named_by_a_fault() -> None:
-    kinds = (StorageProvider, QosPolicies, DeletedVolumes, HypervisorProvider, VmHosts)
+    kinds = (StorageProvider, QosPolicies, Snapshots, DeletedVolumes, HypervisorProvider, VmHosts)
     calls = {name for kind in kinds for name in vars(kind) if name[0] != "_"}
     for call in calls - {"close"}:
         read_settings({"faults": ({"verb": call, "effect": "refuse"},)})

@@ -1,0 +1,25 @@
+provider "sandbox" {
+  copies = false
+}
+disk_offering "fast" {
+  min_iops   = 500
+  max_iops   = 1000
+  burst_iops = 1500
+}
+disk_offering "slow" {
+  min_iops   = 50
+  max_iops   = 100
+  burst_iops = 150
+}
+pool "ssd" {
+  provider = sandbox
+}
+volume "golden" {
+  offering = disk_offering.slow
+  size     = "10GiB"
+}
+volume "copy" {
+  offering = disk_offering.fast
+  size     = "20GiB"
+  source   = volume.golden
+}
