@@ -58,7 +58,8 @@ def state_list(addresses: tuple[str, ...], terminal: Terminal) -> None:
     elif found:
         from planner.views.state_text import remark
 
-        terminal.result("\n".join(f"{at}{remark(snapshot.objects[at], terminal.style)}" for at in found))
+        deleted = {object.address: remark(object, terminal.style) for object in snapshot.deleted}
+        terminal.result("\n".join(f"{at}{deleted.get(at, '')}" for at in found))
 
 
 @state_command.command("show")

@@ -58,7 +58,7 @@ def test_plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expec
     except InvalidConfiguration as error:
         expected(render_diagnostics(error.diagnostics, PLAIN), case / "plan.txt")
         return
-    expected(settled(render_plan(plan, PLAIN)) + render_diagnostics(diagnostics, PLAIN), case / "plan.txt")
+    expected(settled(render_plan(plan, PLAIN) + render_diagnostics(diagnostics, PLAIN)), case / "plan.txt")
     if plan.is_empty or request.offline:
         return
     # What was planned can be done, and then there is nothing left to do.
