@@ -67,7 +67,8 @@ def find_restorable(
         if until is None or until <= now:
             continue
         was |= {"access": {}, "attachments": ()}
-        if not (why := _why_unfit(goal, was)):
+        names = {volume.name for volume in (reading.volumes or {}).values()} if reading is not None else ()
+        if not (why := _why_unfit(goal, was, names)):
             return Restoration(object, until, was)
         unfit.append(f"{was['id']}, which its array can restore until {until}, {why}")
     if unfit:
@@ -98,14 +99,21 @@ def purged(
             yield object.address
 
 
-def _why_unfit(goal: Goal, had: Attributes) -> str:
-    """What of the volume cannot become what is asked for."""
+def _why_unfit(goal: Goal, had: Attributes, names: Collection[str]) -> str:
+    """
+    What of the volume cannot become what is asked for.
+
+    Args:
+        names: of the volumes that there are.
+    """
     wanted = goal.instance.attributes
     pin = wanted["pool"]
     if pin is not None and not isinstance(pin, Unknown) and pin != had["pool"]:
         return f"is on {had['pool']}"
     if goal.name_of(had) != had["name"]:
         return f'is called "{had["name"]}"'
+    if had["name"] in names:
+        return f'is called "{had["name"]}", as another volume is now'
     if wanted.get("source") != had.get("source"):
         return f"was made from {had.get('source') or 'nothing'}"
     if goal.size < parse_size(had["size"]):

@@ -80,8 +80,10 @@ def _how_it_moved(change: Change, object: RecordedObject | None) -> str:
 
 def _is_taken(change: Change, snapshot: Snapshot) -> str:
     """Where a deleted volume is to be restored, another one is recorded by now."""
-    is_taken = change.restoring is not None and change.previous is not None and change.address in snapshot.objects
-    return "another volume is recorded there by now, and the plan would restore the deleted one" if is_taken else ""
+    there = snapshot.objects.get(change.address) if change.restoring is not None and change.previous else None
+    if there is None or there.is_deleted:
+        return ""
+    return "another volume is recorded there by now, and the plan would restore the deleted one"
 
 
 def _differences(type: str, before: Attributes, drift: Sequence[Drift], object: RecordedObject) -> Iterator[str]:
