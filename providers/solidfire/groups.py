@@ -7,13 +7,13 @@ that nothing is taken away which somebody else has put there.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from planner.sdk import Conflict, Endpoint, Rejected
+from providers.solidfire.endpoints import own_name
 from providers.solidfire.volumes import OWNER
 from providers.solidfire.wire import ApiError, Wire
 
@@ -97,7 +97,7 @@ class Groups:
                 return self._known[initiator]
             groups = self.all().values()
             group = next((group for group in groups if initiator in group.initiators), None)
-            name = _name(endpoint)
+            name = own_name("lunform", endpoint)
             if group is None:
                 group = next((group for group in groups if group.is_ours and group.name == name), None)
                 number = self._make(name, initiator) if group is None else self._join(group.number, initiator)
@@ -162,11 +162,6 @@ def _initiator(endpoint: Endpoint) -> str:
             ' "chap" in provider "solidfire".',
         )
     return endpoint.initiator
-
-
-def _name(endpoint: Endpoint) -> str:
-    """Of a host's own group: letters, digits and dashes, 64 at most."""
-    return f"lunform-{re.sub(r'[^A-Za-z0-9]+', '-', endpoint.name).strip('-')}"[:64]
 
 
 def _group(row: Mapping[str, Any]) -> Group:

@@ -306,6 +306,35 @@ def test_a_group_that_goes_meanwhile_is_made_again(element: Element, array: Stor
     assert listed[second.id] == (KVM1.initiator,)
 
 
+@pytest.mark.parametrize("access", ["groups", "chap"])
+@pytest.mark.parametrize(
+    "names", [("a", "a"), ("kvm_1", "kvm-1"), ("k" * 64 + "1", "k" * 64 + "2")], ids=["alike", "but-for-a-dash", "long"]
+)
+def test_hosts_that_are_called_alike_are_not_let_in_to_each_others_volumes(
+    element: Element, access: str, names: tuple[str, str]
+) -> None:
+    array = open_array(element, access=access)
+    grants = {}
+    for name, endpoint in zip(names, (KVM1, KVM2), strict=True):
+        volume = made(array, f"of-{endpoint.name}")
+        grants[volume.id] = (endpoint.initiator,)
+        array.grant_access(GrantAccess(POOL, volume.id, replace(endpoint, name=name)))
+    assert {volume.id: volume.grants for volume in array.list_volumes(POOL)} == grants
+
+
+def test_a_host_under_a_new_initiator_name_leaves_the_old_one_shut_out(
+    element: Element, array: StorageProvider
+) -> None:
+    renamed = replace(KVM1, initiator=KVM2.initiator)
+    volumes = made(array, "first"), made(array, "second")
+    for volume in volumes:
+        array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    for volume in volumes:
+        array.revoke_access(RevokeAccess(POOL, volume.id, KVM1))
+        array.grant_access(GrantAccess(POOL, volume.id, renamed))
+    assert [volume.grants for volume in array.list_volumes(POOL)] == [(KVM2.initiator,)] * 2
+
+
 # 15. Deletion is a declared policy
 
 
