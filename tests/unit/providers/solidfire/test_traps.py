@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -285,6 +286,60 @@ def test_lists_of_a_group_are_never_replaced(element: Element, array: StoragePro
     assert element.call("ListVolumeAccessGroups")["volumeAccessGroups"] == []
     assert element.call("ListInitiators")["initiators"] == []
     assert all("deleteOrphanInitiators" in call for call in sent(element, "DeleteVolumeAccessGroup"))
+
+
+def test_the_last_revoke_is_one_call_or_leaves_the_host_let_in(element: Element, array: StorageProvider) -> None:
+    """What is looked up after a lost answer is whether the host is let in: then nothing else may be left to do."""
+    volume = made(array)
+    for effect, grants in (("reset", (KVM1.initiator,)), ("lost", ())):
+        array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+        element.fail("DeleteVolumeAccessGroup", effect)
+        with pytest.raises(OutcomeUnknown):
+            array.revoke_access(RevokeAccess(POOL, volume.id, KVM1))
+        assert next(iter(array.list_volumes(POOL))).grants == grants
+    assert element.call("ListVolumeAccessGroups")["volumeAccessGroups"] == []
+    assert element.call("ListInitiators")["initiators"] == []
+
+
+def test_a_first_grant_makes_no_group_that_lets_nobody_in(element: Element, array: StorageProvider) -> None:
+    volume = made(array)
+    element.fail("CreateInitiators", "lost")
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+        assert element.call("ListVolumeAccessGroups")["volumeAccessGroups"] == []
+        element.fail("CreateVolumeAccessGroup", "reset")
+    element.order(forget=True)
+    array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    assert len(element.call("ListInitiators")["initiators"]) == 1
+
+
+def test_a_group_does_not_go_while_a_volume_is_put_into_it(element: Element, array: StorageProvider) -> None:
+    leaves, comes = made(array, "leaves"), made(array, "comes")
+    array.grant_access(GrantAccess(POOL, leaves.id, KVM1))
+    element.order(forget=True)
+    element.fail("DeleteVolumeAccessGroup", "late", seconds=0.3)
+    with ThreadPoolExecutor() as threads:
+        going = threads.submit(array.revoke_access, RevokeAccess(POOL, leaves.id, KVM1))
+        while "ListInitiators" not in element.calls():
+            assert not going.done()
+        array.grant_access(GrantAccess(POOL, comes.id, KVM1))
+        going.result()
+    assert {volume.id: volume.grants for volume in array.list_volumes(POOL)} == {
+        leaves.id: (),
+        comes.id: (KVM1.initiator,),
+    }
+
+
+def test_what_others_put_into_a_group_is_not_deleted_with_it(element: Element, array: StorageProvider) -> None:
+    volume = made(array)
+    array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    (group,) = element.call("ListVolumeAccessGroups")["volumeAccessGroups"]
+    number = group["volumeAccessGroupID"]
+    element.call("AddInitiatorsToVolumeAccessGroup", volumeAccessGroupID=number, initiators=[KVM2.initiator])
+    array.revoke_access(RevokeAccess(POOL, volume.id, KVM1))
+    assert element.call("ListVolumeAccessGroups")["volumeAccessGroups"] == []
+    assert [row["initiatorName"] for row in element.call("ListInitiators")["initiators"]] == [KVM2.initiator]
 
 
 def test_an_initiator_that_was_there_before_stays(element: Element, array: StorageProvider) -> None:
