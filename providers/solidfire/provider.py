@@ -19,8 +19,10 @@ from planner.sdk import (
     Endpoint,
     GrantAccess,
     Missing,
+    OutcomeUnknown,
     PoolSpec,
     PoolStatus,
+    ProviderError,
     Qos,
     QosPolicy,
     Rejected,
@@ -101,16 +103,26 @@ class SolidFireArray:
             raise Rejected("The array makes no volumes from images", f"It was asked for one with {request.source}.")
         attributes = marks(request.owner, request.metadata)
         with self._creating.setdefault(request.owner.intent, threading.Lock()):
-            for found in self._volumes.named(request.name):
-                if found.owner is not None and found.owner.intent == request.owner.intent:
-                    return Done(self._shown(found))
-                raise Conflict(
-                    "The name is taken",
-                    f'The cluster has a volume "{request.name}" ({found.number}), which is not this one. Give the'
-                    " volume another name, or import that one.",
-                )
-            policy = None if request.policy is None else self._policies.hold(request.policy, request.qos)
-            return Done(self._shown(self._create(request, policy, attributes)))
+            policy = None if request.policy is None else self._policies.find(request.policy, request.qos)
+            volume = self._made_before(request) or self._create(request, policy, attributes)
+            try:
+                if request.policy is not None and volume.policy is None:
+                    volume = self._put_under(volume.number, self._policies.hold(request.policy, request.qos))
+                return Done(self._shown(volume))
+            except ProviderError as error:
+                # Whatever this was, something has happened: the volume is there, and is to be found.
+                raise OutcomeUnknown(str(error), error.detail) from error
+
+    def _made_before(self, request: CreateVolume) -> Volume | None:
+        for found in self._volumes.named(request.name):
+            if found.owner is not None and found.owner.intent == request.owner.intent:
+                return found
+            raise Conflict(
+                "The name is taken",
+                f'The cluster has a volume "{request.name}" ({found.number}), which is not this one. Give the'
+                " volume another name, or import that one.",
+            )
+        return None
 
     def _create(self, request: CreateVolume, policy: int | None, attributes: Mapping[str, Any]) -> Volume:
         most = self._cluster.limit("volumesPerAccountCountMax")
@@ -132,9 +144,11 @@ class SolidFireArray:
         self._check(None, None, request.qos)
         number = self._number(request.volume)
         if request.policy is not None:
-            self._volumes.get(number)  # so that no policy is made for a volume that is gone
-            policy = self._policies.hold(request.policy, request.qos)
-            changed = self._volumes.modify(number, qosPolicyID=policy, associateWithQoSPolicy=True)
+            policy = self._policies.find(request.policy, request.qos)
+            if policy is None:
+                self._volumes.modify(number, qos=figures(request.qos))
+                policy = self._policies.hold(request.policy, request.qos)
+            changed = self._put_under(number, policy)
         elif request.qos is not None:
             changed = self._volumes.modify(number, qos=figures(request.qos))
         else:
@@ -206,6 +220,9 @@ class SolidFireArray:
         self._wire.close()
 
     # Pieces
+
+    def _put_under(self, volume: int, policy: int) -> Volume:
+        return self._volumes.modify(volume, qosPolicyID=policy, associateWithQoSPolicy=True)
 
     def _has_policies(self) -> bool:
         return int(self._wire.version().partition(".")[0]) >= policy_rules.SINCE

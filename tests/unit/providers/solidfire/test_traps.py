@@ -139,6 +139,34 @@ def test_a_lost_answer_to_a_policy_makes_no_twin(element: Element, array: Storag
     assert len(policy["volumeIDs"]) == 1
 
 
+def test_a_policy_is_made_only_for_a_volume_that_is_there(element: Element, array: StorageProvider) -> None:
+    """A policy carries no mark: without a volume under it, or to come under it, nobody would know whose it is."""
+    element.fail("CreateVolume", "reset")
+    with pytest.raises(OutcomeUnknown):
+        array.create_async(request(policy="media"))
+    gone = made(array)
+    array.delete_async(DeleteVolume(POOL, gone.id))
+    with pytest.raises(Missing):
+        array.update_qos(UpdateQos(POOL, gone.id, FIGURES, "media"))
+    own = made(array, "own")
+    element.fail("ModifyVolume", "reset")
+    with pytest.raises(OutcomeUnknown):
+        array.update_qos(UpdateQos(POOL, own.id, Qos(600, 700, 800), "media"))
+    assert element.call("ListQoSPolicies")["qosPolicies"] == []
+
+
+def test_a_create_that_got_half_way_is_in_doubt_and_not_undone(element: Element, array: StorageProvider) -> None:
+    wanted = request(policy="media")
+    element.fail("CreateQoSPolicy", "error", name="xExceededLimit")
+    with pytest.raises(OutcomeUnknown):
+        array.create_async(wanted)
+    (listed,) = array.list_volumes(POOL)
+    assert (listed.owner, listed.qos, listed.policy) == (wanted.owner, FIGURES, None)
+    reply = array.create_async(wanted)
+    assert isinstance(reply, Done)
+    assert (reply.value.id, reply.value.policy) == (listed.id, "media")
+
+
 # 3. What may be repeated is said for each method
 
 
@@ -205,7 +233,7 @@ def test_figures_are_never_sent_in_part(element: Element, array: StorageProvider
     array.update_policy(UpdatePolicy("media", Qos(600, 700, 800)))
     methods = ("CreateVolume", "ModifyVolume", "CreateQoSPolicy", "ModifyQoSPolicy")
     figures = [call["qos"] for method in methods for call in sent(element, method) if "qos" in call]
-    assert len(figures) == 4
+    assert len(figures) == 5  # the first volume under a policy is made before it, with figures of its own
     assert all(sorted(qos) == ["burstIOPS", "maxIOPS", "minIOPS"] for qos in figures)
 
 
