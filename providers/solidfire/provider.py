@@ -38,7 +38,7 @@ from providers.solidfire.cluster import MIB, Cluster
 from providers.solidfire.groups import Group, Groups
 from providers.solidfire.policies import Policies, Policy
 from providers.solidfire.settings import SolidFireSettings
-from providers.solidfire.volumes import LUN, Volume, Volumes, figures, marks, missing
+from providers.solidfire.volumes import LUN, PURGE, Volume, Volumes, figures, marks, missing
 from providers.solidfire.wire import ApiError, Wire
 
 ENFORCED = frozenset({"floor", "ceiling", "burst"})
@@ -85,7 +85,7 @@ class SolidFireArray:
         )
 
     def list_volumes(self, pool: PoolSpec) -> Iterable[ActualVolume]:
-        there = [volume for volume in self._volumes.all() if not volume.is_deleted]
+        there = [volume for volume in self._volumes.all() if not volume.is_deleted or volume.is_half_purged]
         around = self._surroundings(there)
         return [self._actual(volume, around) for volume in there]
 
@@ -163,7 +163,7 @@ class SolidFireArray:
     def delete_async(self, request: DeleteVolume) -> Reply[None]:
         number = self._number(request.volume)
         found = self._volumes.find(number)
-        if found is None or (found.is_deleted and not request.purge):
+        if found is None or (found.is_deleted and not request.purge and not found.is_half_purged):
             raise missing(number)
         if not found.is_deleted:
             sessions = self._volumes.sessions(number)
@@ -172,8 +172,12 @@ class SolidFireArray:
                     "The volume is in use",
                     f"{', '.join(sessions)} {'is' if len(sessions) == 1 else 'are'} logged in to it. Detach it first.",
                 )
+            kept = {name: value for name, value in found.attributes.items() if name != PURGE}
+            attributes = kept | ({PURGE: True} if request.purge else {})
+            if attributes != found.attributes:
+                self._volumes.modify(number, attributes=attributes)
             self._volumes.delete(number)
-        if request.purge:
+        if request.purge or found.is_half_purged:
             self._volumes.purge(number)
         return Done(None)
 

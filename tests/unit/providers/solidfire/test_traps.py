@@ -5,10 +5,11 @@ emulated cluster behaves as the API's documents say, and so do the faults.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ from planner.sdk import (
     UpdatePolicy,
     UpdateQos,
 )
+from providers.solidfire.volumes import ATTRIBUTES_LENGTH
 from tests.emulators.running import PASSWORD, Element, open_array
 
 GIB = 1 << 30
@@ -89,6 +91,16 @@ def test_a_volume_of_another_cluster_is_not_taken_for_this_ones(array: StoragePr
 def test_attributes_do_not_outgrow_what_a_cluster_keeps(element: Element, array: StorageProvider) -> None:
     with pytest.raises(Rejected, match="metadata"):
         array.create_async(request(metadata={"note": "x" * 1000}))
+    assert there(element) == []
+
+
+def test_a_volume_with_all_the_attributes_that_it_may_have_can_be_purged(
+    element: Element, array: StorageProvider
+) -> None:
+    wanted = request()
+    marks = len(json.dumps({"lunform": asdict(wanted.owner), "metadata": {"note": ""}}, separators=(",", ":")))
+    array.create_async(replace(wanted, metadata={"note": "x" * (ATTRIBUTES_LENGTH - marks)}))
+    array.delete_async(DeleteVolume(POOL, next(iter(array.list_volumes(POOL))).id, purge=True))
     assert there(element) == []
 
 
@@ -428,6 +440,30 @@ def test_a_delete_can_be_undone_for_eight_hours_and_a_purge_cannot(element: Elem
     assert [(row["name"], row["status"]) for row in there(element)] == [("kept", "deleted")]
     array.delete_async(DeleteVolume(POOL, kept.id, purge=True))
     assert there(element) == []
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["purge", "delete"])
+@pytest.mark.parametrize("fault", [("DeleteVolume", "lost"), ("PurgeDeletedVolume", "reset")], ids=lambda it: it[0])
+def test_a_purge_that_got_half_way_is_seen_and_finished(
+    element: Element, array: StorageProvider, fault: tuple[str, str], again: bool
+) -> None:
+    volume = made(array)
+    element.fail(*fault)
+    with pytest.raises(OutcomeUnknown):
+        array.delete_async(DeleteVolume(POOL, volume.id, purge=True))
+    assert list(array.list_volumes(POOL)) == [volume]
+    array.delete_async(DeleteVolume(POOL, volume.id, purge=again))
+    assert there(element) == []
+
+
+def test_a_purge_that_did_not_begin_can_become_a_delete(element: Element, array: StorageProvider) -> None:
+    volume = made(array)
+    element.fail("DeleteVolume", "reset")
+    with pytest.raises(OutcomeUnknown):
+        array.delete_async(DeleteVolume(POOL, volume.id, purge=True))
+    array.delete_async(DeleteVolume(POOL, volume.id))
+    assert list(array.list_volumes(POOL)) == []
+    assert [row["status"] for row in there(element)] == ["deleted"]
 
 
 def test_a_volume_in_use_is_not_deleted(element: Element, array: StorageProvider) -> None:
