@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ class Policies:
         self._wire = wire
         self._making = threading.Lock()
         self._known: dict[str, Policy] = {}
+        self._firsts: dict[str, threading.Lock] = {}
 
     def all(self) -> Iterator[Policy]:
         """By their numbers."""
@@ -39,6 +41,16 @@ class Policies:
 
     def by_number(self) -> Mapping[int, Policy]:
         return {policy.number: policy for policy in self.all()}
+
+    @contextmanager
+    def first(self, name: str | None) -> Iterator[None]:
+        """Wait while another volume is the first of that policy: once it is made, the rest need it only named."""
+        with ExitStack() as held:
+            if name is not None and name not in self._known:
+                held.enter_context(self._firsts.setdefault(name, threading.Lock()))
+                if name in self._known:
+                    held.close()
+            yield
 
     def find(self, name: str, qos: Qos | None) -> int | None:
         """

@@ -102,7 +102,10 @@ class SolidFireArray:
         if request.source is not None:
             raise Rejected("The array makes no volumes from images", f"It was asked for one with {request.source}.")
         attributes = marks(request.owner, request.metadata)
-        with self._creating.setdefault(request.owner.intent, threading.Lock()):
+        with (
+            self._creating.setdefault(request.owner.intent, threading.Lock()),
+            self._policies.first(request.policy),
+        ):
             policy = None if request.policy is None else self._policies.find(request.policy, request.qos)
             volume = self._made_before(request) or self._create(request, policy, attributes)
             try:
@@ -144,10 +147,11 @@ class SolidFireArray:
         self._check(None, None, request.qos)
         number = self._number(request.volume)
         if request.policy is not None:
-            policy = self._policies.find(request.policy, request.qos)
-            if policy is None:
-                self._volumes.modify(number, qos=figures(request.qos))
-                policy = self._policies.hold(request.policy, request.qos)
+            with self._policies.first(request.policy):
+                policy = self._policies.find(request.policy, request.qos)
+                if policy is None:
+                    self._volumes.modify(number, qos=figures(request.qos))
+                    policy = self._policies.hold(request.policy, request.qos)
             changed = self._put_under(number, policy)
         elif request.qos is not None:
             changed = self._volumes.modify(number, qos=figures(request.qos))

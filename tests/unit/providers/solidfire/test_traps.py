@@ -167,6 +167,13 @@ def test_a_policy_is_made_only_for_a_volume_that_is_there(element: Element, arra
     assert element.call("ListQoSPolicies")["qosPolicies"] == []
 
 
+def test_only_the_first_volume_of_a_policy_costs_more_calls(element: Element, array: StorageProvider) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: made(array, f"v{n}", policy="media"), range(16)))
+    assert [element.calls()[name] for name in ("CreateVolume", "CreateQoSPolicy", "ModifyVolume")] == [16, 1, 1]
+    assert {volume.policy for volume in array.list_volumes(POOL)} == {"media"}
+
+
 def test_a_create_that_got_half_way_is_in_doubt_and_not_undone(element: Element, array: StorageProvider) -> None:
     wanted = request(policy="media")
     element.fail("CreateQoSPolicy", "error", name="xExceededLimit")
