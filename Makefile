@@ -27,7 +27,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_apply.py
 	$(BIN)/python tests/benchmarks/bench_place.py
 
-# Kills of `lunform apply` wherever it can be killed, on the sandbox and on tgt; needs root and tests/rigs/install.sh.
+# Kills of `lunform apply` wherever it can be killed, on the sandbox, on tgt, and on an emulated Element cluster; needs
+# root and tests/rigs/install.sh.
 crash: $(VENV)/.dev
 	$(BIN)/pip install --quiet -e '.[libvirt]'
 	$(BIN)/python -m tests.crash.campaign

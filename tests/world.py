@@ -111,8 +111,8 @@ class Steps:
     def resize(self, size: int = 2 * GIB) -> Steps:
         return self.add(Verb.RESIZE, ARRAY, _pool() | {"size": size})
 
-    def update_qos(self, qos: Mapping[str, int] | None = MORE) -> Steps:
-        return self.add(Verb.UPDATE_QOS, ARRAY, _pool() | {"qos": qos})
+    def update_qos(self, qos: Mapping[str, int] | None = MORE, policy: str | None = None) -> Steps:
+        return self.add(Verb.UPDATE_QOS, ARRAY, _pool() | {"qos": qos, "policy": policy})
 
     def update_attachment(self, host: str = HOSTS[0], vm: str = "db-01", size: int = 2 * GIB) -> Steps:
         return self.add(Verb.UPDATE_ATTACHMENT, HYPERVISOR, _host(host) | {"vm": vm, "size": size, "qos": None})

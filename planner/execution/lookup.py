@@ -178,7 +178,9 @@ def _volume_effect(step: Step, volume: ActualVolume | None) -> Done[Any] | None:
         case Verb.RESIZE:
             return Done(volume) if volume.size >= step.arguments["size"] else None
         case Verb.UPDATE_QOS:
-            return Done(volume) if volume.qos == qos(step.arguments) else None
+            # Under the policy too: a volume may have had a policy's figures before.
+            asked = qos(step.arguments), step.arguments.get("policy")
+            return Done(volume) if (volume.qos, volume.policy) == asked else None
         case Verb.GRANT:
             if not _is_granted(step, volume) or volume.portal is None or volume.iqn is None or volume.lun is None:
                 return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.sdk import Credentials, Endpoint, Rejected
+from providers.solidfire.endpoints import own_name
 from providers.solidfire.volumes import OWNER
 from providers.solidfire.wire import ApiError, Wire
 
@@ -62,7 +63,7 @@ class Accounts:
     def of_host(self, prefix: str, endpoint: Endpoint) -> Account:
         """The account of a host; it is made, with secrets that the cluster chooses, when there is none."""
         with self._making:
-            return self._hold(f"{prefix}-{endpoint.name}", endpoint.initiator or endpoint.address)
+            return self._hold(own_name(prefix, endpoint), endpoint.initiator or endpoint.address)
 
     def credentials(self, username: str) -> Credentials:
         """

@@ -7,13 +7,13 @@ that nothing is taken away which somebody else has put there.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from planner.sdk import Conflict, Endpoint, Rejected
+from providers.solidfire.endpoints import own_name
 from providers.solidfire.volumes import OWNER
 from providers.solidfire.wire import ApiError, Wire
 
@@ -28,6 +28,7 @@ class Group:
     """
     Attributes:
         initiators: names.
+        holds: its volumes, and those that are deleted and would come back into it.
         is_ours: Lunform made it.
     """
 
@@ -35,6 +36,7 @@ class Group:
     name: str
     initiators: tuple[str, ...]
     volumes: frozenset[int]
+    holds: frozenset[int]
     is_ours: bool
 
 
@@ -42,7 +44,7 @@ class Groups:
     def __init__(self, wire: Wire, foreign_groups: bool) -> None:
         self._wire = wire
         self._foreign_groups = foreign_groups
-        self._changing = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
         self._known: dict[str, int] = {}
 
     def all(self) -> Mapping[int, Group]:
@@ -59,94 +61,111 @@ class Groups:
             Rejected: the host has no initiator name, or is in a group that is not Lunform's.
         """
         initiator = _initiator(endpoint)
-        for _ in range(_TRIES):
-            number = self._of(initiator, endpoint)
-            try:
-                self._wire.change("AddVolumesToVolumeAccessGroup", volumeAccessGroupID=number, volumes=[volume])
-                return
-            except ApiError as error:
-                if error.name == _IS_MEMBER:
+        with self._changing(initiator):
+            for _ in range(_TRIES):
+                number = self._known.get(initiator) or self._find(initiator, endpoint)
+                if number is None:
+                    self._known[initiator] = self._make(own_name("lunform", endpoint), initiator, volume)
                     return
-                if not _is_gone(error):
-                    raise
-            with self._changing:
-                self._known.pop(initiator, None)
+                self._known[initiator] = number
+                try:
+                    self._wire.change("AddVolumesToVolumeAccessGroup", volumeAccessGroupID=number, volumes=[volume])
+                    return
+                except ApiError as error:
+                    if error.name == _IS_MEMBER:
+                        return
+                    if not _is_gone(error):
+                        raise
+                del self._known[initiator]
         raise Conflict(
             "The access group does not stay",
             f"The group of {endpoint.name} was taken away {_TRIES} times while a volume was put into it.",
         )
 
     def dismiss(self, volume: int, endpoint: Endpoint) -> None:
-        """Take the volume out of the host's group; one of ours that is then empty goes, with initiators made for it."""
+        """
+        Take the volume out of the host's group; one of ours goes with its last volume, and initiators made for it too.
+
+        By one call either way: once the host is shut out, a run that goes on after a killed one has nothing more to do.
+        """
         initiator = endpoint.initiator
-        group = next((group for group in self.all().values() if initiator in group.initiators), None)
-        if group is None or volume not in group.volumes:
+        if initiator is None:
             return
-        try:
-            self._wire.change("RemoveVolumesFromVolumeAccessGroup", volumeAccessGroupID=group.number, volumes=[volume])
-        except ApiError as error:
-            if error.name != _IS_NONE and not _is_gone(error):
-                raise
-        if group.is_ours:
-            self._drop_if_empty(group.number)
-
-    def _of(self, initiator: str, endpoint: Endpoint) -> int:
-        """The group that the host's initiator is in, made when there is none."""
-        with self._changing:
-            if initiator in self._known:
-                return self._known[initiator]
-            groups = self.all().values()
-            group = next((group for group in groups if initiator in group.initiators), None)
-            name = _name(endpoint)
-            if group is None:
-                group = next((group for group in groups if group.is_ours and group.name == name), None)
-                number = self._make(name, initiator) if group is None else self._join(group.number, initiator)
-            elif not group.is_ours and not self._foreign_groups:
-                raise Rejected(
-                    "The host is in an access group of others",
-                    f'Initiator {initiator} of {endpoint.name} is in the group "{group.name}" ({group.number}), and a'
-                    " cluster lets it be in one only. Take it out of there, or say foreign_groups = true in provider"
-                    ' "solidfire" to have volumes put into that group; all its initiators will reach them.',
-                )
-            else:
-                number = group.number
-            self._known[initiator] = number
-            return number
-
-    def _make(self, name: str, initiator: str) -> int:
-        made = self._wire.change("CreateVolumeAccessGroup", name=name, attributes={OWNER: {}})
-        return self._join(made["volumeAccessGroupID"], initiator)
-
-    def _join(self, group: int, initiator: str) -> int:
-        """Initiators are objects of their own. One that is made here is marked, so that it can go with its group."""
-        known = any(row["initiatorName"] == initiator for row in self._wire.read("ListInitiators")["initiators"])
-        if known:
-            self._wire.change("AddInitiatorsToVolumeAccessGroup", volumeAccessGroupID=group, initiators=[initiator])
-        else:
-            new = {"name": initiator, "volumeAccessGroupID": group, "attributes": {OWNER: {}}}
-            self._wire.change("CreateInitiators", initiators=[new])
-        return group
-
-    def _drop_if_empty(self, number: int) -> None:
-        with self._changing:
-            rows = self._wire.read("ListVolumeAccessGroups", volumeAccessGroups=[number])["volumeAccessGroups"]
-            if not rows or rows[0]["volumes"] or rows[0]["deletedVolumes"]:
+        with self._changing(initiator):
+            group = next((group for group in self.all().values() if initiator in group.initiators), None)
+            if group is None or volume not in group.volumes:
                 return
-            initiators = set(rows[0]["initiatorIDs"])
-            self._known = {name: group for name, group in self._known.items() if group != number}
             try:
-                # Said either way, since the documents do not agree on what happens when it is left out.
-                self._wire.change("DeleteVolumeAccessGroup", volumeAccessGroupID=number, deleteOrphanInitiators=False)
+                if group.is_ours and group.holds == {volume}:
+                    self._known.pop(initiator, None)
+                    self._drop(group)
+                else:
+                    self._wire.change(
+                        "RemoveVolumesFromVolumeAccessGroup", volumeAccessGroupID=group.number, volumes=[volume]
+                    )
             except ApiError as error:
-                if not _is_gone(error):
+                if error.name != _IS_NONE and not _is_gone(error):
                     raise
-            ours = [
-                row["initiatorID"]
-                for row in self._wire.read("ListInitiators")["initiators"]
-                if row["initiatorID"] in initiators and OWNER in (row.get("attributes") or {})
-            ]
-            if ours:
-                self._wire.change("DeleteInitiators", initiators=ours)
+
+    def _changing(self, initiator: str) -> threading.Lock:
+        """
+        One change after the other: a group must not go with the last volume that it was seen to have while another is
+        put into it.
+        """
+        return self._locks.setdefault(initiator, threading.Lock())
+
+    def _find(self, initiator: str, endpoint: Endpoint) -> int | None:
+        """The group that the host's initiator is in."""
+        groups = self.all().values()
+        group = next((group for group in groups if initiator in group.initiators), None)
+        if group is None:
+            name = own_name("lunform", endpoint)
+            left = next((group for group in groups if group.is_ours and group.name == name), None)
+            if left is None:
+                return None
+            self._wire.change(
+                "AddInitiatorsToVolumeAccessGroup",
+                volumeAccessGroupID=left.number,
+                initiators=[self._hold_initiator(initiator)],
+            )
+            return left.number
+        if not group.is_ours and not self._foreign_groups:
+            raise Rejected(
+                "The host is in an access group of others",
+                f'Initiator {initiator} of {endpoint.name} is in the group "{group.name}" ({group.number}), and a'
+                " cluster lets it be in one only. Take it out of there, or say foreign_groups = true in provider"
+                ' "solidfire" to have volumes put into that group; all its initiators will reach them.',
+            )
+        return group.number
+
+    def _make(self, name: str, initiator: str, volume: int) -> int:
+        made = self._wire.change(
+            "CreateVolumeAccessGroup",
+            name=name,
+            initiators=[self._hold_initiator(initiator)],
+            volumes=[volume],
+            attributes={OWNER: {}},
+        )
+        return int(made["volumeAccessGroupID"])
+
+    def _hold_initiator(self, name: str) -> int:
+        """Initiators are objects of their own. One that is made here is marked, so that it can go with its group."""
+        for row in self._wire.read("ListInitiators")["initiators"]:
+            if row["initiatorName"] == name:
+                return int(row["initiatorID"])
+        made = self._wire.change("CreateInitiators", initiators=[{"name": name, "attributes": {OWNER: {}}}])
+        return int(made["initiators"][0]["initiatorID"])
+
+    def _drop(self, group: Group) -> None:
+        ours = [
+            row["initiatorID"]
+            for row in self._wire.read("ListInitiators")["initiators"]
+            if row["initiatorName"] in group.initiators and OWNER in (row.get("attributes") or {})
+        ]
+        are_all = len(ours) == len(group.initiators)
+        self._wire.change("DeleteVolumeAccessGroup", volumeAccessGroupID=group.number, deleteOrphanInitiators=are_all)
+        if ours and not are_all:
+            self._wire.change("DeleteInitiators", initiators=ours)
 
 
 def _is_gone(error: ApiError) -> bool:
@@ -164,16 +183,12 @@ def _initiator(endpoint: Endpoint) -> str:
     return endpoint.initiator
 
 
-def _name(endpoint: Endpoint) -> str:
-    """Of a host's own group: letters, digits and dashes, 64 at most."""
-    return f"lunform-{re.sub(r'[^A-Za-z0-9]+', '-', endpoint.name).strip('-')}"[:64]
-
-
 def _group(row: Mapping[str, Any]) -> Group:
     return Group(
         number=row["volumeAccessGroupID"],
         name=row["name"],
         initiators=tuple(row["initiators"]),
         volumes=frozenset(row["volumes"]),
+        holds=frozenset((*row["volumes"], *row["deletedVolumes"])),
         is_ours=OWNER in (row.get("attributes") or {}),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ class Policies:
         self._wire = wire
         self._making = threading.Lock()
         self._known: dict[str, Policy] = {}
+        self._firsts: dict[str, threading.Lock] = {}
 
     def all(self) -> Iterator[Policy]:
         """By their numbers."""
@@ -40,26 +42,40 @@ class Policies:
     def by_number(self) -> Mapping[int, Policy]:
         return {policy.number: policy for policy in self.all()}
 
-    def hold(self, name: str, qos: Qos | None) -> int:
+    @contextmanager
+    def first(self, name: str | None) -> Iterator[None]:
+        """Wait while another volume is the first of that policy: once it is made, the rest need it only named."""
+        with ExitStack() as held:
+            if name is not None and name not in self._known:
+                held.enter_context(self._firsts.setdefault(name, threading.Lock()))
+                if name in self._known:
+                    held.close()
+            yield
+
+    def find(self, name: str, qos: Qos | None) -> int | None:
         """
-        The number of a policy that has these figures; it is made when there is none of the name.
+        The number of the policy of that name, which has these figures; None when there is none.
 
         Raises:
             Conflict: it has others, which are those of other volumes.
         """
-        if qos is None:
-            raise Rejected("A policy has figures", f'A volume under QoS policy "{name}" cannot be without any.')
         with self._making:
-            known = self._known.get(name)
-            if known is None or known.qos != qos:
-                known = self._find(name)
-            if known is None:
-                made = self._wire.change("CreateQoSPolicy", name=name, qos=figures(qos))
-                known = _policy(made["qosPolicy"])
-            self._known[name] = known
-        if known.qos != qos:
-            raise Conflict("The policy has other figures", f'QoS policy "{name}" has {known.qos}, not {qos}.')
-        return known.number
+            return self._number(name, qos)
+
+    def hold(self, name: str, qos: Qos | None) -> int:
+        """
+        As `find`; it is made when there is none.
+
+        A policy carries no mark, and a plan after a killed run names it anew unless a volume's record has the name. So
+        it is to be made for a volume that is there, and has these figures.
+        """
+        with self._making:
+            number = self._number(name, qos)
+            if number is None:
+                made = _policy(self._wire.change("CreateQoSPolicy", name=name, qos=figures(qos))["qosPolicy"])
+                self._known[name] = made
+                number = made.number
+            return number
 
     def update(self, name: str, qos: Qos) -> Policy:
         """
@@ -73,6 +89,19 @@ class Policies:
             changed = self._wire.change("ModifyQoSPolicy", qosPolicyID=policy.number, qos=figures(qos))
             self._known[name] = _policy(changed["qosPolicy"])
             return self._known[name]
+
+    def _number(self, name: str, qos: Qos | None) -> int | None:
+        if qos is None:
+            raise Rejected("A policy has figures", f'A volume under QoS policy "{name}" cannot be without any.')
+        known = self._known.get(name)
+        if known is None or known.qos != qos:
+            known = self._find(name)
+        if known is None:
+            return None
+        self._known[name] = known
+        if known.qos != qos:
+            raise Conflict("The policy has other figures", f'QoS policy "{name}" has {known.qos}, not {qos}.')
+        return known.number
 
     def _find(self, name: str) -> Policy | None:
         return next((policy for policy in self.all() if policy.name == name), None)

@@ -20,8 +20,10 @@ from planner.sdk import (
     Endpoint,
     GrantAccess,
     Missing,
+    OutcomeUnknown,
     PoolSpec,
     PoolStatus,
+    ProviderError,
     Qos,
     QosPolicy,
     Rejected,
@@ -38,7 +40,7 @@ from providers.solidfire.cluster import MIB, Cluster
 from providers.solidfire.groups import Group, Groups
 from providers.solidfire.policies import Policies, Policy
 from providers.solidfire.settings import SolidFireSettings
-from providers.solidfire.volumes import LUN, Volume, Volumes, figures, marks, missing
+from providers.solidfire.volumes import LUN, PURGE, Volume, Volumes, figures, marks, missing
 from providers.solidfire.wire import ApiError, Wire
 
 ENFORCED = frozenset({"floor", "ceiling", "burst"})
@@ -85,7 +87,7 @@ class SolidFireArray:
         )
 
     def list_volumes(self, pool: PoolSpec) -> Iterable[ActualVolume]:
-        there = [volume for volume in self._volumes.all() if not volume.is_deleted]
+        there = [volume for volume in self._volumes.all() if not volume.is_deleted or volume.is_half_purged]
         around = self._surroundings(there)
         return [self._actual(volume, around) for volume in there]
 
@@ -102,13 +104,26 @@ class SolidFireArray:
         if request.source is not None:
             raise Rejected("The array makes no volumes from images", f"It was asked for one with {request.source}.")
         attributes = marks(request.owner, request.metadata)
-        with self._creating.setdefault(request.owner.intent, threading.Lock()):
-            for found in self._volumes.named(request.name):
-                if found.owner is not None and found.owner.intent == request.owner.intent:
-                    return Done(self._shown(found))
-                raise _name_taken(found)
-            policy = None if request.policy is None else self._policies.hold(request.policy, request.qos)
-            return Done(self._shown(self._create(request, policy, attributes)))
+        with (
+            self._creating.setdefault(request.owner.intent, threading.Lock()),
+            self._policies.first(request.policy),
+        ):
+            policy = None if request.policy is None else self._policies.find(request.policy, request.qos)
+            volume = self._made_before(request) or self._create(request, policy, attributes)
+            try:
+                if request.policy is not None and volume.policy is None:
+                    volume = self._put_under(volume.number, self._policies.hold(request.policy, request.qos))
+                return Done(self._shown(volume))
+            except ProviderError as error:
+                # Whatever this was, something has happened: the volume is there, and is to be found.
+                raise OutcomeUnknown(str(error), error.detail) from error
+
+    def _made_before(self, request: CreateVolume) -> Volume | None:
+        for found in self._volumes.named(request.name):
+            if found.owner is not None and found.owner.intent == request.owner.intent:
+                return found
+            raise _name_taken(found)
+        return None
 
     def _create(self, request: CreateVolume, policy: int | None, attributes: Mapping[str, Any]) -> Volume:
         most = self._cluster.limit("volumesPerAccountCountMax")
@@ -130,9 +145,12 @@ class SolidFireArray:
         self._check(None, None, request.qos)
         number = self._number(request.volume)
         if request.policy is not None:
-            self._volumes.get(number)  # so that no policy is made for a volume that is gone
-            policy = self._policies.hold(request.policy, request.qos)
-            changed = self._volumes.modify(number, qosPolicyID=policy, associateWithQoSPolicy=True)
+            with self._policies.first(request.policy):
+                policy = self._policies.find(request.policy, request.qos)
+                if policy is None:
+                    self._volumes.modify(number, qos=figures(request.qos))
+                    policy = self._policies.hold(request.policy, request.qos)
+            changed = self._put_under(number, policy)
         elif request.qos is not None:
             changed = self._volumes.modify(number, qos=figures(request.qos))
         else:
@@ -156,22 +174,26 @@ class SolidFireArray:
                     "The volume is in use",
                     f"{', '.join(sessions)} {'is' if len(sessions) == 1 else 'are'} logged in to it. Detach it first.",
                 )
+            kept = {name: value for name, value in found.attributes.items() if name != PURGE}
+            attributes = kept | ({PURGE: True} if request.purge else {})
+            if attributes != found.attributes:
+                self._volumes.modify(number, attributes=attributes)
             self._volumes.delete(number)
-        if request.purge:
+        if request.purge or found.is_half_purged:
             self._volumes.purge(number)
             return Done(None)
         deleted = found if found.is_deleted else self._volumes.find(number)
         return Done(deleted.purge_time if deleted else None)
 
     def list_deleted(self, pool: PoolSpec) -> Iterable[DeletedVolume]:
-        gone = self._volumes.deleted()
+        gone = [volume for volume in self._volumes.deleted() if not volume.is_half_purged]
         around = self._surroundings(gone)
         return [DeletedVolume(replace(self._actual(one, around), grants=()), one.purge_time) for one in gone]
 
     def restore_async(self, request: RestoreVolume) -> Reply[ActualVolume]:
         number = self._number(request.volume)
         found = self._volumes.find(number)
-        if found is None:
+        if found is None or found.is_half_purged:
             raise missing(number)
         if found.is_deleted:
             for other in self._volumes.named(found.name):
@@ -222,6 +244,9 @@ class SolidFireArray:
         self._wire.close()
 
     # Pieces
+
+    def _put_under(self, volume: int, policy: int) -> Volume:
+        return self._volumes.modify(volume, qosPolicyID=policy, associateWithQoSPolicy=True)
 
     def _has_policies(self) -> bool:
         return int(self._wire.version().partition(".")[0]) >= policy_rules.SINCE

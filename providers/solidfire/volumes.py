@@ -16,8 +16,12 @@ PAGE = 2500
 
 OWNER = "lunform"
 METADATA = "metadata"
-ATTRIBUTES_LENGTH = 999
-"""Bytes of the JSON of all attributes of an object: "less than 1000", says the API's guide."""
+PURGE = "lunform-purge"
+"""In the attributes of a volume that is not only to be deleted: a purge takes two calls, and is found by this between
+them."""
+
+ATTRIBUTES_LENGTH = 999 - len(f',"{PURGE}":true')
+"""Bytes of the JSON of all attributes of a volume: "less than 1000", says the API's guide."""
 
 LUN = 0
 """Of the disk behind each volume's own iSCSI target."""
@@ -52,6 +56,11 @@ class Volume:
     @property
     def is_deleted(self) -> bool:
         return self.status == "deleted"
+
+    @property
+    def is_half_purged(self) -> bool:
+        """Deleted, and still there because nobody went on to purge it."""
+        return self.is_deleted and PURGE in self.attributes
 
     @property
     def owner(self) -> Owner | None:

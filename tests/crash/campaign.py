@@ -27,7 +27,8 @@ from planner.steps.graph import Verb
 from tests.crash.life import Result
 from tests.crash.points import RANDOM, Case, Point, cases, in_turn, killed_twice
 from tests.crash.processes import warm_up
-from tests.crash.worlds import sandbox_life, tgt_life
+from tests.crash.worlds import sandbox_life, solidfire_life, tgt_life
+from tests.emulators.running import running_element
 from tests.rigs.libvirt_host import running_libvirt_host
 from tests.rigs.tgtd import running_tgtd
 
@@ -40,6 +41,14 @@ KILLS_IN_A_PHASE = 4
 """At random times, one run after the other, before it may come to its end; in each of so many lives."""
 
 SLOW = ("async_after=30",)
+
+
+_OF_HOSTS = frozenset(
+    {
+        *(Verb.ATTACH, Verb.UPDATE_ATTACHMENT, Verb.DETACH),
+        *(Verb.CREATE_VM, Verb.UPDATE_VM, Verb.SET_POWER, Verb.DELETE_VM),
+    }
+)
 
 
 @dataclass(slots=True)
@@ -147,6 +156,24 @@ def sandbox_points(folder: Path) -> Iterator[Result]:
     yield from moves.live(cases("2-moved", passed, only=("answer, no record", "commit"), every=True))
 
 
+def solidfire_points(folder: Path, access: str, only: Sequence[str] = ()) -> Iterator[Result]:
+    """
+    Every point of every step kind on an emulated cluster; there each call of the API that changes it is two.
+
+    Args:
+        access: how hosts are let in: "groups" or "chap".
+        only: kinds of points; none for all of them, and for kills of the run that goes on.
+    """
+    (folder / "element").mkdir()
+    with running_element(folder / "element") as element:
+        life = solidfire_life(folder / "life", element, access)
+        passed = life.trace()
+        groups = [cases(phase, passed[phase], only=only, effects=20) for phase in life.phases]
+        if not only:
+            groups += [list(killed_twice(phase, passed[phase])) for phase in life.phases]
+        yield from life.live(in_turn(groups))
+
+
 def tgt_points(folder: Path, part: int) -> Iterator[Result]:
     """
     Every point of every step kind on real daemons; there each single thing that a call does to the box is one.
@@ -191,6 +218,8 @@ Line = tuple[str, Callable[[Path], Iterator[Result]]]
 LINES: tuple[Line, ...] = (
     ("tgt", partial(tgt_points, part=0)),
     ("tgt", partial(tgt_points, part=1)),
+    ("solidfire", partial(solidfire_points, access="groups")),
+    ("solidfire", partial(solidfire_points, access="chap", only=("before the call", "effect, no answer"))),
     ("sandbox", sandbox_points),
     ("sandbox, 64 at once", random_times),
 )
@@ -229,7 +258,11 @@ def main() -> int:
             for line, result, seconds in results:
                 campaign.add(line, result, seconds)
     without_policies = [verb for verb in Verb if verb is not Verb.UPDATE_POLICY]
-    short = [*campaign.unkilled("sandbox", Verb), *campaign.unkilled("tgt", without_policies)]
+    short = [
+        *campaign.unkilled("sandbox", Verb),
+        *campaign.unkilled("tgt", without_policies),
+        *campaign.unkilled("solidfire", (verb for verb in Verb if verb not in _OF_HOSTS)),
+    ]
     print(campaign.table())
     print(f"\n{campaign.kills} kills in {time.monotonic() - began:.0f} s; {len(campaign.missed)} points not reached")
     for text in campaign.missed:

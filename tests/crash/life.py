@@ -31,12 +31,29 @@ _NEW_IN_EVERY_WORLD = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Besides:
+    """
+    What an array has that no provider lists.
+
+    Attributes:
+        picture: all of it, without what is new in every world.
+        ours: what Lunform has made, in the words of `Look.orphans`.
+        names: what is told apart by them; no name may be there twice.
+    """
+
+    picture: Any = None
+    ours: frozenset[str] = frozenset()
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Systems:
     """
     What the configurations are about, as it is read past the planner. Opened anew for each look, in the process that
     looks.
 
     Attributes:
+        besides: what the array has besides, read past its provider.
         locks: files that are locked while something is done, besides the state's.
         clear: take away all that there is.
     """
@@ -45,6 +62,7 @@ class Systems:
     pools: tuple[PoolSpec, ...]
     hypervisor: Callable[[], Any]
     hosts: tuple[HostSpec, ...]
+    besides: Callable[[], Besides] = Besides
     locks: tuple[Path, ...] = ()
     clear: Callable[[], None] = lambda: None
 
@@ -54,7 +72,8 @@ class Look:
     """
     Attributes:
         picture: all there is, on the systems and in the state, without what is new in every world.
-        orphans: what carries our mark and nobody records: volumes, VMs, disks, and access that was granted.
+        orphans: what carries our mark and nobody records: volumes, VMs, disks, and access that was granted; and what an
+            array has besides for none of them.
         lost: what is recorded and is not there.
         twins: what is there twice.
         stale_locks: locks that nobody alive holds.
@@ -204,6 +223,7 @@ class Life:
             volumes = [volume for pool in self.systems.pools for volume in array.list_volumes(pool)]
             vms = [(host.address, vm) for host in self.systems.hosts for vm in hypervisor.list_vms(host)]
             disks = [(host.address, disk) for host in self.systems.hosts for disk in hypervisor.list_attachments(host)]
+        besides = self.systems.besides()
 
         objects = snapshot.objects.values()
         is_there = snapshot.without_deleted.objects.values()
@@ -214,7 +234,7 @@ class Life:
             **{f"disk {disk.intent} of {disk.vm}": disk.intent for _, disk in disks},
             **{f"access of {name} to {volume.id}": volume.owner for volume in volumes for name in volume.grants},
         }
-        ours = {what for what, mark in there.items() if mark is not None}
+        ours = {what for what, mark in there.items() if mark is not None} | besides.ours
         known = {
             *(f"volume {one['id']}" for one in recorded),
             *(f"vm {object.attributes['id']}" for object in objects if object.address.type == "vm"),
@@ -229,13 +249,15 @@ class Life:
         )
         marks.update(f"disk {disk.vm} {disk.serial} twice" for _, disk in disks)
         marks.update(f"vm {vm.name} twice on {host}" for host, vm in vms)
+        marks.update(f"{name} twice" for name in besides.names)
         picture = {
             "volumes": sorted(
-                [_stem(v.name), v.size, str(v.qos), _stem(v.policy), sorted(v.grants), v.owner and v.owner.address]
+                [stem(v.name), v.size, str(v.qos), stem(v.policy), sorted(v.grants), v.owner and v.owner.address]
                 for v in volumes
             ),
             "vms": sorted([host, vm.name, vm.cpus, vm.memory, vm.running] for host, vm in vms),
             "disks": sorted([host, d.vm, d.size, str(d.qos), d.read_only, d.live] for host, d in disks),
+            "besides": besides.picture,
             "state": sorted(
                 (
                     [re.sub("(?<=--deposed)-[0-9a-f]{8}", "", str(o.address)), str(o.provider), _plain(o.attributes)]
@@ -264,14 +286,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         new = {name: "..." for name, item in value.items() if name in _NEW_IN_EVERY_WORLD and item is not None}
         return {
-            name: _stem(item) if name in ("policy", "name") else _plain(item)
+            name: stem(item) if name in ("policy", "name") else _plain(item)
             for name, item in value.items()
             if name not in new
         } | new
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _stem(name: str | None) -> str | None:
+def stem(name: str | None) -> str | None:
     """A name without the digits that tell it from all others."""
     return None if name is None else re.sub(r"(-[0-9a-f]{8})+$", "", name)
 

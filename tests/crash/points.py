@@ -5,7 +5,9 @@ A point's name is `VERB:PLACE` or `PLACE`. Those of `planner.execution.faults` a
 into a run from outside, so that the product knows nothing of them:
 
     VERB:before-effect, VERB:after-effect     in the sandbox, around a call's transaction
-    VERB:effect                               in tgt, after each single thing that a call does to the storage box
+    VERB:effect                               in tgt, after each single thing that a call does to the storage box; in
+                                              solidfire, after each call of the API that changes the cluster, and
+                                              VERB:before-effect before it
     VERB:after-effect                         in libvirt, as in the sandbox
     state:COMMIT                              the state's transaction is written and not yet committed
 """

@@ -10,6 +10,7 @@ import os
 import signal
 import sqlite3
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -25,11 +26,13 @@ from planner.execution.faults import Crash, Watch
 from planner.planning.builder import PlanRequest
 from planner.state.sqlite import SqliteStore
 from providers.libvirt.provider import LibvirtHosts
+from providers.solidfire.provider import SolidFireArray
+from providers.solidfire.wire import Wire
 from providers.tgt.link import Here
 from providers.tgt.machine import LocalMachine, Machine
 
 KILLED = -signal.SIGKILL
-_SANDBOX_VERBS = {"update_policy": "update_qos_policy"}
+_ARRAY_VERBS = {"update_policy": "update_qos_policy"}
 """Where the array's word is not the step's."""
 
 _TGT_VERBS = {
@@ -40,6 +43,10 @@ _TGT_VERBS = {
     "revoke": "revoke_access",
     "delete": "delete_async",
 }
+_SOLIDFIRE_VERBS = (
+    *("create_async", "resize_async", "update_qos", "update_policy", "delete_async"),
+    *("grant_access", "revoke_access"),
+)
 _LIBVIRT_VERBS = ("attach", "update_attachment", "detach", "create_vm", "update_vm", "set_power", "delete_vm")
 _READS = frozenset({"inspect", "pool_status", "list_volumes", "list_attachments", "list_vms", "list_policies"})
 
@@ -130,6 +137,7 @@ def _watch_everything(watch: Watch) -> None:
     faults.watch_with(watch)
     providers.sandbox.provider.kill_switch = lambda: _Switch(watch)  # type: ignore[assignment, return-value]
     providers.tgt.provider.Here = lambda: _Box(watch)  # type: ignore[misc, assignment, return-value]
+    _watch_wire(watch)
     for verb in _LIBVIRT_VERBS:
         setattr(LibvirtHosts, verb, _passing(getattr(LibvirtHosts, verb), f"{verb}:after-effect", watch))
     open_writer = SqliteStore._open_writer
@@ -153,6 +161,28 @@ def _passing(method: Any, point: str, watch: Watch) -> Any:
     return call
 
 
+def _watch_wire(watch: Watch) -> None:
+    """Each call that changes an Element cluster is two points of the step that makes it."""
+    step, change = threading.local(), Wire.change
+
+    def of_step(verb: str, method: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            step.verb = verb
+            return method(*arguments)
+
+        return call
+
+    def watched(wire: Wire, method: str, **parameters: Any) -> Mapping[str, Any]:
+        watch(f"{step.verb}:before-effect")
+        result = change(wire, method, **parameters)
+        watch(f"{step.verb}:effect")
+        return result
+
+    for name in _SOLIDFIRE_VERBS:
+        setattr(SolidFireArray, name, of_step(_ARRAY_VERBS.get(name, name), getattr(SolidFireArray, name)))
+    Wire.change = watched  # type: ignore[method-assign]
+
+
 class _Switch:
     """In the place of the sandbox's own."""
 
@@ -161,7 +191,7 @@ class _Switch:
 
     def reach(self, verb: str, point: str) -> None:
         if verb not in _READS and verb not in ("credentials", "poll"):
-            self._watch(f"{_SANDBOX_VERBS.get(verb, verb)}:{point}-effect")
+            self._watch(f"{_ARRAY_VERBS.get(verb, verb)}:{point}-effect")
 
 
 class _Box(Here):

@@ -15,7 +15,8 @@ from tests.crash.campaign import Campaign
 from tests.crash.life import Life
 from tests.crash.points import RANDOM, Case, Point
 from tests.crash.processes import warm_up
-from tests.crash.worlds import sandbox_life, tgt_life
+from tests.crash.worlds import sandbox_life, solidfire_life, tgt_life
+from tests.emulators.running import Element
 from tests.rigs.libvirt_host import running_libvirt_host
 from tests.rigs.tgtd import running_tgtd
 
@@ -54,6 +55,16 @@ SANDBOX = [
     killed("5-back", "restore_async:after-effect", "recovery:before-commit"),
     killed("5-back", "restore_async:before-record 2"),
 ]
+SOLIDFIRE = [
+    killed("1-made", "create_async:effect 3", "recovery:looked-up"),  # a policy without its volume
+    killed("1-made", "grant_access:effect"),  # an initiator without its group
+    killed("2-changed", "update_qos_policy:effect"),
+    killed("2-changed", "create_async:effect"),
+    killed("3-moved", "revoke_access:effect 2"),  # a group with its last volume
+    killed("3-moved", "grant_access:effect 4"),
+    killed("4-gone", "revoke_access:effect 2", "recovery:closed"),
+    killed("4-gone", "delete_async:effect 3"),  # deleted and not purged
+]
 TGT = [
     killed("1-made", "create_async:effect 9"),
     killed("2-changed", "resize_async:effect 3"),
@@ -84,6 +95,12 @@ def test_a_killed_apply_is_finished_by_the_next(tmp_path: Path) -> None:
     verbs = {name.partition(":")[0] for points in passed.values() for name in points}
     assert {verb.value for verb in Verb} <= verbs, "the life has every kind of step"
     hold(life, SANDBOX)
+
+
+def test_a_killed_apply_on_a_cluster_is_finished_by_the_next(tmp_path: Path, element: Element) -> None:
+    life = solidfire_life(tmp_path / "world", element, "groups", parallelism=1)
+    life.trace()
+    hold(life, SOLIDFIRE)
 
 
 def test_what_moves_is_recorded_at_every_moment(tmp_path: Path) -> None:

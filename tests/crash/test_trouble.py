@@ -16,8 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from planner.execution import scheduler
 from planner.state.sqlite import open_sqlite
 from tests.command import ROOT, lunform
+from tests.crash.points import Case
+from tests.crash.processes import warm_up
+from tests.crash.worlds import solidfire_life
+from tests.emulators.running import Element
 from tests.project import Project
 from tests.rigs.process import require
 
@@ -193,6 +198,31 @@ def test_answers_that_are_late_or_lost_are_asked_for_again(tmp_path: Path) -> No
     assert "Apply complete!" in said
     assert is_closed(tmp_path)
     goes_on(tmp_path)
+
+
+@pytest.mark.parametrize(("access", "effect"), [("groups", "lost"), ("groups", "reset"), ("chap", "lost")])
+def test_each_answer_of_a_cluster_is_lost_in_each_phase_of_a_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, element: Element, access: str, effect: str
+) -> None:
+    """After the call has had its effect, or before it."""
+    warm_up(tmp_path)
+    monkeypatch.setattr(scheduler, "_FIRST_DELAY", 0.01)
+    life = solidfire_life(tmp_path / "world", element, access)
+    life.trace()
+    changing = {method for method in element.calls() if not method.startswith(("Get", "List"))}
+    lost = set()
+    life.begin()
+    for phase in life.phases:
+        life.enter(phase)
+        for method in changing:
+            element.fail(method, effect)
+        life.run(life.apply())
+        lost |= changing - {fault["method"] for fault in element.order()["faults"]}
+        element.order(forget=True)
+        result = life.recover(Case(phase, ()), 0)
+        assert not result.difference
+        assert not (result.look.orphans or result.look.twins or result.look.lost)
+    assert lost == changing
 
 
 def test_a_run_that_waits_for_the_state_is_left_at_once(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from planner.sdk import HostSpec, PoolSpec
 from providers.libvirt import PROVIDER as LIBVIRT
 from providers.sandbox import PROVIDER as SANDBOX
 from providers.tgt import PROVIDER as TGT
-from tests.crash.life import Life, Systems
+from tests.crash.life import Besides, Life, Systems, stem
+from tests.emulators.running import PASSWORD, Element, open_array
 from tests.rigs.libvirt_host import LibvirtHost
 from tests.rigs.tgtd import CHAP_KEY, Tgtd
 
@@ -33,6 +34,71 @@ def sandbox_life(folder: Path, declared: str = "sandbox", parallelism: int = 2) 
     array, hypervisor = SANDBOX.open_storage, SANDBOX.open_hypervisor
     systems = Systems(lambda: array(settings), (PoolSpec("pool.ssd"),), lambda: hypervisor(settings), tuple(hosts))
     return Life("sandbox", DECLARED / declared, folder, systems, parallelism=parallelism)
+
+
+def solidfire_life(folder: Path, element: Element, access: str, parallelism: int = 2) -> Life:
+    """
+    On an emulated cluster. The hosts are those of the sandbox, which knows no targets but its own: they are let in and
+    get no disks.
+
+    Args:
+        access: "groups" or "chap".
+    """
+    hosts = [
+        HostSpec(f'host.kvm["{key}"]', key, address, f"iqn.1993-08.org.debian:01:{key}")
+        for key, address in (("a", "10.0.0.11"), ("b", "10.0.0.12"))
+    ]
+    assert SANDBOX.open_hypervisor is not None
+    hypervisor = SANDBOX.open_hypervisor
+    systems = Systems(
+        lambda: open_array(element, access=access),
+        (PoolSpec("pool.san"),),
+        lambda: hypervisor({"path": "sandbox.db"}),
+        tuple(hosts),
+        besides=lambda: _on_cluster(element),
+        clear=element.clear,
+    )
+    variables = {
+        "LUNFORM_VAR_endpoint": element.endpoint,
+        "LUNFORM_VAR_password": PASSWORD,
+        "LUNFORM_VAR_ca_file": str(element.certificate),
+        "LUNFORM_VAR_access": access,
+    }
+    return Life("solidfire", DECLARED / "solidfire", folder, systems, variables, parallelism)
+
+
+def _on_cluster(element: Element) -> Besides:
+    """A group without a volume or an initiator lets nobody in, and an initiator without a group is nobody's."""
+    volumes = element.call("ListVolumes")["volumes"]
+    groups = element.call("ListVolumeAccessGroups")["volumeAccessGroups"]
+    initiators = element.call("ListInitiators")["initiators"]
+    accounts = element.call("ListAccounts")["accounts"]
+    policies = element.call("ListQoSPolicies")["qosPolicies"]
+    active = [row for row in volumes if row["status"] != "deleted"]
+    cluster = element.call("GetClusterInfo")["clusterInfo"]["uuid"]
+    names = {row["volumeID"]: row["name"] for row in volumes}
+    return Besides(
+        picture={
+            "volumes": sorted([row["name"], row["status"], row["qosPolicyID"] is not None] for row in volumes),
+            "groups": sorted([g["name"], g["initiators"], sorted(names[n] for n in g["volumes"])] for g in groups),
+            "initiators": sorted(row["initiatorName"] for row in initiators),
+            "accounts": sorted([row["username"], sorted(names[n] for n in row["volumes"])] for row in accounts),
+            "policies": sorted([stem(row["name"]), sorted(names[n] for n in row["volumeIDs"])] for row in policies),
+        },
+        ours=frozenset(
+            (
+                *(f"volume {cluster}:{row['volumeID']}" for row in active),
+                *(f"group {g['name']}" for g in groups if not (g["volumes"] and g["initiators"])),
+                *(f"initiator {row['initiatorName']}" for row in initiators if not row["volumeAccessGroups"]),
+            )
+        ),
+        names=(
+            *(f"volume {row['name']}" for row in active),
+            *(f"group {row['name']}" for row in groups),
+            *(f"account {row['username']}" for row in accounts),
+            *(f"policy {row['name']}" for row in policies),
+        ),
+    )
 
 
 def tgt_life(folder: Path, box: Tgtd, host: LibvirtHost) -> Life:

@@ -78,6 +78,8 @@ class Element:
             self.call("PurgeDeletedVolume", volumeID=volume["volumeID"])
         for group in self.call("ListVolumeAccessGroups")["volumeAccessGroups"]:
             self.call("DeleteVolumeAccessGroup", volumeAccessGroupID=group["volumeAccessGroupID"])
+        for initiator in self.call("ListInitiators")["initiators"]:
+            self.call("DeleteInitiators", initiators=[initiator["initiatorID"]])
         for policy in self.call("ListQoSPolicies")["qosPolicies"]:
             self.call("DeleteQoSPolicy", qosPolicyID=policy["qosPolicyID"])
         for account in self.call("ListAccounts")["accounts"]:

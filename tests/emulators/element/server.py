@@ -3,7 +3,8 @@ The transport: JSON-RPC over HTTPS with Basic authentication, and the faults tha
 
 Tests talk to it at `/emulator`, without authentication:
 
-    GET                     {"calls": {method: number}, "log": [[method, parameters], ...]}
+    GET                     {"calls": {method: number}, "log": [[method, parameters], ...], "faults": [{"method", ...}]}
+                            the faults are those that wait for their call
     POST {"fault": {"method", "effect", "times", "name", "message", "seconds"}}
          effect: "lost"     the call has its effect, and its answer never comes
                  "reset"    the connection ends before the call has its effect
@@ -81,7 +82,8 @@ class Server(ThreadingHTTPServer):
                 self.log.clear()
                 self.faults.clear()
             self.cluster.settle()
-            return {"calls": Counter(method for method, _ in self.log), "log": self.log}
+            waiting = [fault for fault in self.faults if fault["times"] > 0]
+            return {"calls": Counter(method for method, _ in self.log), "log": self.log, "faults": waiting}
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -27,13 +27,14 @@ from planner.sdk import (
     Rejected,
     Reply,
     Retryable,
+    UpdateQos,
 )
 from planner.state.memory import MemoryStore
 from planner.state.model import Outcome
 from planner.state.sqlite import open_sqlite
 from planner.state.store import StateStore
 from planner.steps.graph import StepGraph, Verb
-from tests.world import GIB, HOSTS, POOL, SEED, VOLUME, Instead, Steps, World, names, new_run
+from tests.world import FIGURES, GIB, HOSTS, POOL, SEED, VOLUME, Instead, Steps, World, names, new_run
 
 pytestmark = pytest.mark.usefixtures("short_delays")
 
@@ -264,6 +265,24 @@ def test_a_lost_answer_is_never_answered_by_a_second_call_before_it_is_looked_up
     run(Steps().create().graph(), world, store)
     assert calls == ["create", "list", "list", "list"]
     assert attributes(store)["id"] == world.volumes()[0].id
+
+
+def test_a_volume_with_the_figures_of_a_policy_is_not_taken_for_one_under_it(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    world, calls = World(tmp_path / "sandbox.db", policies=True), list[UpdateQos]()
+    run(Steps().create().graph(), world, store)
+
+    def update_qos(original: Any, request: UpdateQos) -> Reply[ActualVolume]:
+        calls.append(request)
+        if len(calls) == 1:
+            raise OutcomeUnknown("lost before it had its effect")
+        reply: Reply[ActualVolume] = original(request)
+        return reply
+
+    world.array = Instead(world.array, update_qos=update_qos)
+    run(Steps().update_qos(FIGURES, "media").graph(), world, store)
+    assert [volume.policy for volume in world.volumes()] == ["media"]
 
 
 @pytest.mark.parametrize("verb", ["delete_async", "revoke_access", "detach"])

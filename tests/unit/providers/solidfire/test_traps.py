@@ -5,9 +5,11 @@ emulated cluster behaves as the API's documents say, and so do the faults.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -35,6 +37,7 @@ from planner.sdk import (
     UpdatePolicy,
     UpdateQos,
 )
+from providers.solidfire.volumes import ATTRIBUTES_LENGTH
 from tests.emulators.running import PASSWORD, Element, open_array
 
 GIB = 1 << 30
@@ -91,6 +94,16 @@ def test_attributes_do_not_outgrow_what_a_cluster_keeps(element: Element, array:
     assert there(element) == []
 
 
+def test_a_volume_with_all_the_attributes_that_it_may_have_can_be_purged(
+    element: Element, array: StorageProvider
+) -> None:
+    wanted = request()
+    marks = len(json.dumps({"lunform": asdict(wanted.owner), "metadata": {"note": ""}}, separators=(",", ":")))
+    array.create_async(replace(wanted, metadata={"note": "x" * (ATTRIBUTES_LENGTH - marks)}))
+    array.delete_async(DeleteVolume(POOL, next(iter(array.list_volumes(POOL))).id, purge=True))
+    assert there(element) == []
+
+
 # 2. Create: look, create, look again
 
 
@@ -136,6 +149,41 @@ def test_a_lost_answer_to_a_policy_makes_no_twin(element: Element, array: Storag
     array.create_async(wanted)
     (policy,) = element.call("ListQoSPolicies")["qosPolicies"]
     assert len(policy["volumeIDs"]) == 1
+
+
+def test_a_policy_is_made_only_for_a_volume_that_is_there(element: Element, array: StorageProvider) -> None:
+    """A policy carries no mark: without a volume under it, or to come under it, nobody would know whose it is."""
+    element.fail("CreateVolume", "reset")
+    with pytest.raises(OutcomeUnknown):
+        array.create_async(request(policy="media"))
+    gone = made(array)
+    array.delete_async(DeleteVolume(POOL, gone.id))
+    with pytest.raises(Missing):
+        array.update_qos(UpdateQos(POOL, gone.id, FIGURES, "media"))
+    own = made(array, "own")
+    element.fail("ModifyVolume", "reset")
+    with pytest.raises(OutcomeUnknown):
+        array.update_qos(UpdateQos(POOL, own.id, Qos(600, 700, 800), "media"))
+    assert element.call("ListQoSPolicies")["qosPolicies"] == []
+
+
+def test_only_the_first_volume_of_a_policy_costs_more_calls(element: Element, array: StorageProvider) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: made(array, f"v{n}", policy="media"), range(16)))
+    assert [element.calls()[name] for name in ("CreateVolume", "CreateQoSPolicy", "ModifyVolume")] == [16, 1, 1]
+    assert {volume.policy for volume in array.list_volumes(POOL)} == {"media"}
+
+
+def test_a_create_that_got_half_way_is_in_doubt_and_not_undone(element: Element, array: StorageProvider) -> None:
+    wanted = request(policy="media")
+    element.fail("CreateQoSPolicy", "error", name="xExceededLimit")
+    with pytest.raises(OutcomeUnknown):
+        array.create_async(wanted)
+    (listed,) = array.list_volumes(POOL)
+    assert (listed.owner, listed.qos, listed.policy) == (wanted.owner, FIGURES, None)
+    reply = array.create_async(wanted)
+    assert isinstance(reply, Done)
+    assert (reply.value.id, reply.value.policy) == (listed.id, "media")
 
 
 # 3. What may be repeated is said for each method
@@ -204,7 +252,7 @@ def test_figures_are_never_sent_in_part(element: Element, array: StorageProvider
     array.update_policy(UpdatePolicy("media", Qos(600, 700, 800)))
     methods = ("CreateVolume", "ModifyVolume", "CreateQoSPolicy", "ModifyQoSPolicy")
     figures = [call["qos"] for method in methods for call in sent(element, method) if "qos" in call]
-    assert len(figures) == 4
+    assert len(figures) == 5  # the first volume under a policy is made before it, with figures of its own
     assert all(sorted(qos) == ["burstIOPS", "maxIOPS", "minIOPS"] for qos in figures)
 
 
@@ -287,6 +335,60 @@ def test_lists_of_a_group_are_never_replaced(element: Element, array: StoragePro
     assert all("deleteOrphanInitiators" in call for call in sent(element, "DeleteVolumeAccessGroup"))
 
 
+def test_the_last_revoke_is_one_call_or_leaves_the_host_let_in(element: Element, array: StorageProvider) -> None:
+    """What is looked up after a lost answer is whether the host is let in: then nothing else may be left to do."""
+    volume = made(array)
+    for effect, grants in (("reset", (KVM1.initiator,)), ("lost", ())):
+        array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+        element.fail("DeleteVolumeAccessGroup", effect)
+        with pytest.raises(OutcomeUnknown):
+            array.revoke_access(RevokeAccess(POOL, volume.id, KVM1))
+        assert next(iter(array.list_volumes(POOL))).grants == grants
+    assert element.call("ListVolumeAccessGroups")["volumeAccessGroups"] == []
+    assert element.call("ListInitiators")["initiators"] == []
+
+
+def test_a_first_grant_makes_no_group_that_lets_nobody_in(element: Element, array: StorageProvider) -> None:
+    volume = made(array)
+    element.fail("CreateInitiators", "lost")
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+        assert element.call("ListVolumeAccessGroups")["volumeAccessGroups"] == []
+        element.fail("CreateVolumeAccessGroup", "reset")
+    element.order(forget=True)
+    array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    assert len(element.call("ListInitiators")["initiators"]) == 1
+
+
+def test_a_group_does_not_go_while_a_volume_is_put_into_it(element: Element, array: StorageProvider) -> None:
+    leaves, comes = made(array, "leaves"), made(array, "comes")
+    array.grant_access(GrantAccess(POOL, leaves.id, KVM1))
+    element.order(forget=True)
+    element.fail("DeleteVolumeAccessGroup", "late", seconds=0.3)
+    with ThreadPoolExecutor() as threads:
+        going = threads.submit(array.revoke_access, RevokeAccess(POOL, leaves.id, KVM1))
+        while "ListInitiators" not in element.calls():
+            assert not going.done()
+        array.grant_access(GrantAccess(POOL, comes.id, KVM1))
+        going.result()
+    assert {volume.id: volume.grants for volume in array.list_volumes(POOL)} == {
+        leaves.id: (),
+        comes.id: (KVM1.initiator,),
+    }
+
+
+def test_what_others_put_into_a_group_is_not_deleted_with_it(element: Element, array: StorageProvider) -> None:
+    volume = made(array)
+    array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    (group,) = element.call("ListVolumeAccessGroups")["volumeAccessGroups"]
+    number = group["volumeAccessGroupID"]
+    element.call("AddInitiatorsToVolumeAccessGroup", volumeAccessGroupID=number, initiators=[KVM2.initiator])
+    array.revoke_access(RevokeAccess(POOL, volume.id, KVM1))
+    assert element.call("ListVolumeAccessGroups")["volumeAccessGroups"] == []
+    assert [row["initiatorName"] for row in element.call("ListInitiators")["initiators"]] == [KVM2.initiator]
+
+
 def test_an_initiator_that_was_there_before_stays(element: Element, array: StorageProvider) -> None:
     element.call("CreateInitiators", initiators=[{"name": KVM1.initiator}])
     volume = made(array)
@@ -306,6 +408,35 @@ def test_a_group_that_goes_meanwhile_is_made_again(element: Element, array: Stor
     assert listed[second.id] == (KVM1.initiator,)
 
 
+@pytest.mark.parametrize("access", ["groups", "chap"])
+@pytest.mark.parametrize(
+    "names", [("a", "a"), ("kvm_1", "kvm-1"), ("k" * 64 + "1", "k" * 64 + "2")], ids=["alike", "but-for-a-dash", "long"]
+)
+def test_hosts_that_are_called_alike_are_not_let_in_to_each_others_volumes(
+    element: Element, access: str, names: tuple[str, str]
+) -> None:
+    array = open_array(element, access=access)
+    grants = {}
+    for name, endpoint in zip(names, (KVM1, KVM2), strict=True):
+        volume = made(array, f"of-{endpoint.name}")
+        grants[volume.id] = (endpoint.initiator,)
+        array.grant_access(GrantAccess(POOL, volume.id, replace(endpoint, name=name)))
+    assert {volume.id: volume.grants for volume in array.list_volumes(POOL)} == grants
+
+
+def test_a_host_under_a_new_initiator_name_leaves_the_old_one_shut_out(
+    element: Element, array: StorageProvider
+) -> None:
+    renamed = replace(KVM1, initiator=KVM2.initiator)
+    volumes = made(array, "first"), made(array, "second")
+    for volume in volumes:
+        array.grant_access(GrantAccess(POOL, volume.id, KVM1))
+    for volume in volumes:
+        array.revoke_access(RevokeAccess(POOL, volume.id, KVM1))
+        array.grant_access(GrantAccess(POOL, volume.id, renamed))
+    assert [volume.grants for volume in array.list_volumes(POOL)] == [(KVM2.initiator,)] * 2
+
+
 # 15. Deletion is a declared policy
 
 
@@ -316,6 +447,30 @@ def test_a_delete_can_be_undone_for_eight_hours_and_a_purge_cannot(element: Elem
     assert [(row["name"], row["status"]) for row in there(element)] == [("kept", "deleted")]
     array.delete_async(DeleteVolume(POOL, kept.id, purge=True))
     assert there(element) == []
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["purge", "delete"])
+@pytest.mark.parametrize("fault", [("DeleteVolume", "lost"), ("PurgeDeletedVolume", "reset")], ids=lambda it: it[0])
+def test_a_purge_that_got_half_way_is_seen_and_finished(
+    element: Element, array: StorageProvider, fault: tuple[str, str], again: bool
+) -> None:
+    volume = made(array)
+    element.fail(*fault)
+    with pytest.raises(OutcomeUnknown):
+        array.delete_async(DeleteVolume(POOL, volume.id, purge=True))
+    assert list(array.list_volumes(POOL)) == [volume]
+    array.delete_async(DeleteVolume(POOL, volume.id, purge=again))
+    assert there(element) == []
+
+
+def test_a_purge_that_did_not_begin_can_become_a_delete(element: Element, array: StorageProvider) -> None:
+    volume = made(array)
+    element.fail("DeleteVolume", "reset")
+    with pytest.raises(OutcomeUnknown):
+        array.delete_async(DeleteVolume(POOL, volume.id, purge=True))
+    array.delete_async(DeleteVolume(POOL, volume.id))
+    assert list(array.list_volumes(POOL)) == []
+    assert [row["status"] for row in there(element)] == ["deleted"]
 
 
 def test_a_volume_in_use_is_not_deleted(element: Element, array: StorageProvider) -> None:
