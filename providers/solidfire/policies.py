@@ -37,8 +37,13 @@ class Policies:
         rows = self._wire.read("ListQoSPolicies")["qosPolicies"]
         yield from sorted(map(_policy, rows), key=lambda policy: policy.number)
 
-    def by_number(self) -> Mapping[int, Policy]:
-        return {policy.number: policy for policy in self.all()}
+    def of(self, number: int) -> Policy | None:
+        """By its number, as it was read last: for its name, which stays."""
+        with self._making:
+            if not any(policy.number == number for policy in self._known.values()):
+                for policy in self.all():
+                    self._known.setdefault(policy.name, policy)
+            return next((policy for policy in self._known.values() if policy.number == number), None)
 
     def hold(self, name: str, qos: Qos | None) -> int:
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,8 @@ class SolidFireArray:
         self._groups = Groups(self._wire, settings.foreign_groups)
         self._creating: dict[str, threading.Lock] = {}
         """By intent: equal requests look and make one after the other, or the cluster would make two volumes."""
+        self._made: dict[int, Volume] = {}
+        """What this process has made and not let anybody in to yet: its first grant need not read it again."""
 
     # Reading
 
@@ -84,7 +86,7 @@ class SolidFireArray:
 
     def list_volumes(self, pool: PoolSpec) -> Iterable[ActualVolume]:
         there = [volume for volume in self._volumes.all() if not volume.is_deleted]
-        around = self._surroundings(there)
+        around = self._surroundings(there, self._policies.all() if any(volume.policy for volume in there) else ())
         return [self._actual(volume, around) for volume in there]
 
     def list_policies(self) -> Iterable[QosPolicy]:
@@ -110,7 +112,9 @@ class SolidFireArray:
                     " volume another name, or import that one.",
                 )
             policy = None if request.policy is None else self._policies.hold(request.policy, request.qos)
-            return Done(self._shown(self._create(request, policy, attributes)))
+            made = self._create(request, policy, attributes)
+            self._made[made.number] = made
+            return Done(self._shown(made))
 
     def _create(self, request: CreateVolume, policy: int | None, attributes: Mapping[str, Any]) -> Volume:
         most = self._cluster.limit("volumesPerAccountCountMax")
@@ -148,6 +152,7 @@ class SolidFireArray:
 
     def delete_async(self, request: DeleteVolume) -> Reply[None]:
         number = self._number(request.volume)
+        self._made.pop(number, None)
         found = self._volumes.find(number)
         if found is None or (found.is_deleted and not request.purge):
             raise missing(number)
@@ -167,13 +172,13 @@ class SolidFireArray:
 
     def grant_access(self, request: GrantAccess) -> Reply[AccessPath]:
         number = self._number(request.volume)
-        volume = self._volumes.get(number)
+        volume = self._made.pop(number, None) or self._volumes.get(number)
         if not self._settings.by_chap:
             self._groups.admit(number, request.endpoint)
             return Done(self._path(volume, None))
         account = self._accounts.of_host(self._settings.account, request.endpoint)
         if volume.account != account.number:
-            holder = self._accounts.all().get(volume.account)
+            holder = self._accounts.of([volume.account]).get(volume.account)
             if holder is not None and holder.endpoint is not None:
                 raise Rejected(
                     "The volume is open to another host",
@@ -189,7 +194,7 @@ class SolidFireArray:
         if not self._settings.by_chap:
             self._groups.dismiss(number, request.endpoint)
             return Done(None)
-        holder = self._accounts.all().get(volume.account)
+        holder = self._accounts.of([volume.account]).get(volume.account)
         if holder is not None and holder.endpoint in _names(request.endpoint):
             most = self._cluster.limit("volumesPerAccountCountMax")
             self._volumes.modify(number, accountID=self._accounts.with_room(self._settings.account, most))
@@ -250,15 +255,16 @@ class SolidFireArray:
             raise Rejected("The array holds no bandwidth", f"It was asked for {qos.max_bandwidth} bytes per second.")
 
     def _shown(self, volume: Volume) -> ActualVolume:
-        return self._actual(volume, self._surroundings([volume]))
+        policy = None if volume.policy is None else self._policies.of(volume.policy)
+        return self._actual(volume, self._surroundings([volume], [] if policy is None else [policy]))
 
-    def _surroundings(self, volumes: Iterable[Volume]) -> _Surroundings:
+    def _surroundings(self, volumes: Sequence[Volume], policies: Iterable[Policy]) -> _Surroundings:
         """What volumes refer to by number, read as far as any of them does."""
-        listed = list(volumes)
+        accounts = {volume.account for volume in volumes} if self._settings.by_chap else set()
         return _Surroundings(
-            groups=self._groups.all() if any(volume.groups for volume in listed) else {},
-            policies=self._policies.by_number() if any(volume.policy for volume in listed) else {},
-            accounts=self._accounts.all() if self._settings.by_chap and listed else {},
+            groups=self._groups.all() if any(volume.groups for volume in volumes) else {},
+            policies={policy.number: policy for policy in policies},
+            accounts=self._accounts.of(accounts),
         )
 
     def _actual(self, volume: Volume, around: _Surroundings) -> ActualVolume:
