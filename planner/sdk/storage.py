@@ -144,11 +144,15 @@ class PoolStatus:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A host as the storage sees it. `name` is for people and for naming groups on the array."""
+    """
+    A host as the storage sees it. `name` is for people and for naming groups on the array; `cluster` is the one that
+    the host is in now, None where its block names none or is gone.
+    """
 
     name: str
     address: str | None
     initiator: str | None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

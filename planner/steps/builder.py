@@ -7,7 +7,7 @@ Arguments by verb (plain data; sizes in bytes):
     resize_async        pool, pool_arguments, size
     update_qos          pool, pool_arguments, qos, policy
     update_qos_policy   pool, pool_arguments, qos, policy; of an offering, for all volumes under that policy
-    grant_access        pool, pool_arguments, host, endpoint {name, address, initiator}
+    grant_access        pool, pool_arguments, host, endpoint {name, address, initiator, cluster}
     revoke_access       the same
     delete_async        pool, pool_arguments, purge
     attach              host, host_spec {name, network_address, initiator, arguments}, vm, device, bus, read_only,
@@ -450,7 +450,12 @@ class StepBuilder:
         return {"host": host, "host_spec": spec}
 
     def _grant(self, host: str, path: Attributes) -> dict[str, Any]:
-        endpoint = {"name": host_name(host), "address": path["address"], "initiator": path["initiator"]}
+        endpoint = {
+            "name": host_name(host),
+            "address": path["address"],
+            "initiator": path["initiator"],
+            "cluster": self._known.get(host, {}).get("cluster"),
+        }
         return {"host": host, "endpoint": endpoint}
 
 

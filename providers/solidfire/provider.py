@@ -52,11 +52,18 @@ class SolidFireArray:
         self._volumes = Volumes(self._wire)
         self._policies = Policies(self._wire)
         self._accounts = Accounts(self._wire)
-        self._groups = Groups(self._wire, settings.foreign_groups)
+        self._groups = Groups(
+            self._wire,
+            self._volumes,
+            by_cluster=settings.access == "cluster",
+            foreign_groups=settings.foreign_groups,
+        )
         self._creating: dict[str, threading.Lock] = {}
         """By intent: equal requests look and make one after the other, or the cluster would make two volumes."""
         self._made: dict[int, Volume] = {}
         """What this process has made and not let anybody in to yet: its first grant need not read it again."""
+        self._opening: dict[int, threading.Lock] = {}
+        """By volume: who changes whom it is open to has read that just before."""
 
     # Reading
 
@@ -172,32 +179,35 @@ class SolidFireArray:
 
     def grant_access(self, request: GrantAccess) -> Reply[AccessPath]:
         number = self._number(request.volume)
-        volume = self._made.pop(number, None) or self._volumes.get(number)
-        if not self._settings.by_chap:
-            self._groups.admit(number, request.endpoint)
-            return Done(self._path(volume, None))
-        account = self._accounts.of_host(self._settings.account, request.endpoint)
-        if volume.account != account.number:
-            holder = self._accounts.of([volume.account]).get(volume.account)
-            if holder is not None and holder.endpoint is not None:
-                raise Rejected(
-                    "The volume is open to another host",
-                    f"By CHAP one host at a time reaches a volume, and {holder.endpoint} does. Use access ="
-                    ' "groups" in provider "solidfire" for volumes that hosts share.',
-                )
-            self._volumes.modify(number, accountID=account.number)
-        return Done(self._path(volume, account.username))
+        with self._opening.setdefault(number, threading.Lock()):
+            volume = self._made.pop(number, None) or self._volumes.get(number)
+            if not self._settings.by_chap:
+                self._groups.admit(volume, request.endpoint)
+                return Done(self._path(volume, None))
+            account = self._accounts.of_host(self._settings.account, request.endpoint)
+            if volume.account != account.number:
+                holder = self._accounts.of([volume.account]).get(volume.account)
+                if holder is not None and holder.endpoint is not None:
+                    raise Rejected(
+                        "The volume is open to another host",
+                        f"By CHAP one host at a time reaches a volume, and {holder.endpoint} does. Use access ="
+                        ' "groups" in provider "solidfire" for volumes that hosts share.',
+                    )
+                self._volumes.modify(number, accountID=account.number)
+            return Done(self._path(volume, account.username))
 
     def revoke_access(self, request: RevokeAccess) -> Reply[None]:
         number = self._number(request.volume)
-        volume = self._volumes.get(number)
-        if not self._settings.by_chap:
-            self._groups.dismiss(number, request.endpoint)
-            return Done(None)
-        holder = self._accounts.of([volume.account]).get(volume.account)
-        if holder is not None and holder.endpoint in _names(request.endpoint):
-            most = self._cluster.limit("volumesPerAccountCountMax")
-            self._volumes.modify(number, accountID=self._accounts.with_room(self._settings.account, most))
+        with self._opening.setdefault(number, threading.Lock()):
+            self._made.pop(number, None)
+            if not self._settings.by_chap:
+                self._groups.dismiss(number, request.endpoint)
+                return Done(None)
+            volume = self._volumes.get(number)
+            holder = self._accounts.of([volume.account]).get(volume.account)
+            if holder is not None and holder.endpoint in _names(request.endpoint):
+                most = self._cluster.limit("volumesPerAccountCountMax")
+                self._volumes.modify(number, accountID=self._accounts.with_room(self._settings.account, most))
         return Done(None)
 
     def credentials(self, volume: str, path: AccessPath) -> Credentials | None:
@@ -271,7 +281,7 @@ class SolidFireArray:
         account = around.accounts.get(volume.account)
         holder = account if account is not None and account.endpoint is not None else None
         by_groups = {
-            name for group in volume.groups if group in around.groups for name in around.groups[group].initiators
+            name for group in volume.groups if group in around.groups for name in around.groups[group].granted(volume)
         }
         policy = around.policies.get(volume.policy) if volume.policy is not None else None
         return ActualVolume(
