@@ -18,14 +18,14 @@ from planner.addresses import ProviderAddress
 from planner.log import TRACE, log, stand_in, where
 from planner.sdk.errors import ProviderError
 from planner.sdk.hypervisor import HypervisorProvider, VmHosts
-from planner.sdk.storage import Credentials, QosPolicies, StorageProvider
+from planner.sdk.storage import AccessRules, Credentials, QosPolicies, StorageProvider
 
 T = TypeVar("T")
 
 _CALLS = sorted(
     {
         name
-        for protocol in (StorageProvider, QosPolicies, HypervisorProvider, VmHosts)
+        for protocol in (StorageProvider, QosPolicies, AccessRules, HypervisorProvider, VmHosts)
         for name in vars(protocol)
         if not name.startswith("_")
     }

@@ -24,3 +24,11 @@ def pool_arguments(attributes: Attributes) -> dict[str, Any]:
 
 def host_arguments(attributes: Attributes) -> dict[str, Any]:
     return provider_arguments(HOST, attributes)
+
+
+def host_name(host: str) -> str:
+    """A host's name for people and for groups on arrays: its key, or its block's name."""
+    name = host.rsplit(".", 1)[-1]
+    if '["' in name:
+        return name.split('["', 1)[1].removesuffix('"]')
+    return name.replace("[", "-").removesuffix("]")

@@ -38,6 +38,8 @@ from planner.sdk.hypervisor import (
 from planner.sdk.provider import ProviderDefinition, Settings
 from planner.sdk.storage import (
     AccessPath,
+    AccessRefusal,
+    AccessRules,
     ActualVolume,
     ArrayInfo,
     ArrayLimits,
@@ -60,6 +62,7 @@ from planner.sdk.storage import (
     StorageProvider,
     UpdatePolicy,
     UpdateQos,
+    WantedAccess,
 )
 from planner.units import UnitError, format_bandwidth, format_size, parse_bandwidth, parse_size
 from planner.values.types import BOOL, NUMBER, STRING, ListType, MapType, ObjectType, SetType, Type
@@ -69,6 +72,8 @@ __all__ = [
     "NUMBER",
     "STRING",
     "AccessPath",
+    "AccessRefusal",
+    "AccessRules",
     "ActualAttachment",
     "ActualVm",
     "ActualVolume",
@@ -122,6 +127,7 @@ __all__ = [
     "UpdateQos",
     "UpdateVm",
     "VmHosts",
+    "WantedAccess",
     "format_bandwidth",
     "format_size",
     "parse_bandwidth",

@@ -9,6 +9,7 @@ from typing import Any
 
 from planner.sdk import (
     AccessPath,
+    AccessRefusal,
     ActualVolume,
     ArrayInfo,
     Conflict,
@@ -29,12 +30,14 @@ from planner.sdk import (
     RevokeAccess,
     UpdatePolicy,
     UpdateQos,
+    WantedAccess,
 )
 from providers.solidfire import policies as policy_rules
 from providers.solidfire.accounts import Account, Accounts
 from providers.solidfire.cluster import MIB, Cluster
 from providers.solidfire.groups import Group, Groups
 from providers.solidfire.policies import Policies, Policy
+from providers.solidfire.rules import refused_by_chap, refused_by_groups
 from providers.solidfire.settings import SolidFireSettings
 from providers.solidfire.volumes import LUN, Volume, Volumes, figures, marks, missing
 from providers.solidfire.wire import ApiError, Wire
@@ -43,7 +46,7 @@ ENFORCED = frozenset({"floor", "ceiling", "burst"})
 
 
 class SolidFireArray:
-    """A `planner.sdk.StorageProvider` and `planner.sdk.QosPolicies`."""
+    """A `StorageProvider`, `QosPolicies` and `AccessRules` of `planner.sdk`."""
 
     def __init__(self, settings: SolidFireSettings) -> None:
         self._settings = settings
@@ -209,6 +212,11 @@ class SolidFireArray:
                 most = self._cluster.limit("volumesPerAccountCountMax")
                 self._volumes.modify(number, accountID=self._accounts.with_room(self._settings.account, most))
         return Done(None)
+
+    def refused_access(self, pool: PoolSpec, wanted: Sequence[WantedAccess]) -> Sequence[AccessRefusal]:
+        if self._settings.by_chap:
+            return list(refused_by_chap(wanted))
+        return list(refused_by_groups(wanted, self._number, self._groups, self._cluster))
 
     def credentials(self, volume: str, path: AccessPath) -> Credentials | None:
         self._number(volume)
