@@ -96,7 +96,7 @@ class SolidFireArray:
 
     def list_volumes(self, pool: PoolSpec) -> Iterable[ActualVolume]:
         there = [volume for volume in self._volumes.all() if not volume.is_deleted]
-        around = self._surroundings(there, self._policies.all() if any(volume.policy for volume in there) else ())
+        around = self._surroundings(there)
         return [self._actual(volume, around) for volume in there]
 
     def list_policies(self) -> Iterable[QosPolicy]:
@@ -274,15 +274,21 @@ class SolidFireArray:
 
     def _shown(self, volume: Volume) -> ActualVolume:
         policy = None if volume.policy is None else self._policies.of(volume.policy)
-        return self._actual(volume, self._surroundings([volume], [] if policy is None else [policy]))
+        return self._actual(volume, self._surroundings([volume], [policy] if policy else []))
 
-    def _surroundings(self, volumes: Sequence[Volume], policies: Iterable[Policy]) -> _Surroundings:
-        """What volumes refer to by number, read as far as any of them does."""
-        accounts = {volume.account for volume in volumes} if self._settings.by_chap else set()
+    def _surroundings(self, volumes: Sequence[Volume], policies: Iterable[Policy] | None = None) -> _Surroundings:
+        """
+        What volumes refer to by number, read as far as any of them does.
+
+        Args:
+            policies: those of the volumes, where they are known.
+        """
+        if policies is None:
+            policies = self._policies.all() if any(volume.policy for volume in volumes) else ()
         return _Surroundings(
             groups=self._groups.all() if any(volume.groups for volume in volumes) else {},
             policies={policy.number: policy for policy in policies},
-            accounts=self._accounts.of(accounts),
+            accounts=self._accounts.of({volume.account for volume in volumes}) if self._settings.by_chap else {},
         )
 
     def _actual(self, volume: Volume, around: _Surroundings) -> ActualVolume:

@@ -9,7 +9,7 @@ import pytest
 from tests.benchmarks.bench_element import HOSTS, changes, measure
 from tests.emulators.running import Element
 
-VOLUMES = 64
+VOLUMES = 32
 PAGES = 3
 """That list them all, the last one empty."""
 OPEN_TWICE = {"GetAPI": 2, "GetClusterInfo": 2, "GetLimits": 2, "GetClusterCapacity": 3, "GetClusterFullThreshold": 3}

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from planner.sdk import (
     StorageProvider,
 )
 from tests.emulators.running import Element, open_array
+from tests.unit.providers.solidfire.configuration import apply, plan, write
 
 GIB = 1 << 30
 POOL = PoolSpec("pool.san")
@@ -192,3 +194,28 @@ def test_hosts_of_the_same_name_share_no_group(element: Element) -> None:
     grant(array, first, KVM1)
     grant(array, second, namesake)
     assert grants(array) == {"first": names(KVM1), "second": names(namesake)}
+
+
+def test_a_configuration_lets_hosts_in_and_out_one_by_one(element: Element, tmp_path: Path) -> None:
+    array = open_array(element, access="cluster")
+    of_hosts = [f"iqn.1993-08.org.debian:01:kvm{number}" for number in range(2)]
+    for hosts in (("kvm[0]", "kvm[1]"), ("kvm[1]",), ("kvm[0]",), ()):
+        write(tmp_path, element, 'access = "cluster"', {"a": hosts})
+        apply(tmp_path)
+        assert plan(tmp_path).is_empty
+        assert grants(array) == {"volume-a": tuple(name for name in of_hosts if f"kvm[{name[-1]}]" in hosts)}
+    assert groups(element) == []
+
+
+def test_a_volume_that_others_take_out_of_the_group_is_put_back(element: Element, tmp_path: Path) -> None:
+    write(tmp_path, element, 'access = "cluster"', {"a": ("kvm[0]", "kvm[1]")})
+    apply(tmp_path)
+    (group,) = groups(element)
+    element.call(
+        "RemoveVolumesFromVolumeAccessGroup",
+        volumeAccessGroupID=group["volumeAccessGroupID"],
+        volumes=group["volumes"],
+    )
+    apply(tmp_path)
+    assert plan(tmp_path).is_empty
+    assert groups(element) == [group]
