@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,19 +31,20 @@ class Policies:
         self._wire = wire
         self._making = threading.Lock()
         self._known: dict[str, Policy] = {}
+        self._seen: Mapping[int, Policy] = {}
 
-    def all(self) -> Iterator[Policy]:
+    def all(self) -> Sequence[Policy]:
         """By their numbers."""
         rows = self._wire.read("ListQoSPolicies")["qosPolicies"]
-        yield from sorted(map(_policy, rows), key=lambda policy: policy.number)
+        found = sorted(map(_policy, rows), key=lambda policy: policy.number)
+        self._seen = {policy.number: policy for policy in found}
+        return found
 
     def of(self, number: int) -> Policy | None:
-        """By its number, as it was read last: for its name, which stays."""
-        with self._making:
-            if not any(policy.number == number for policy in self._known.values()):
-                for policy in self.all():
-                    self._known.setdefault(policy.name, policy)
-            return next((policy for policy in self._known.values() if policy.number == number), None)
+        """By its number, with the name that it had when it was read last; read where it was not yet."""
+        if number not in self._seen:
+            self.all()
+        return self._seen.get(number)
 
     def hold(self, name: str, qos: Qos | None) -> int:
         """
@@ -61,6 +62,7 @@ class Policies:
             if known is None:
                 made = self._wire.change("CreateQoSPolicy", name=name, qos=figures(qos))
                 known = _policy(made["qosPolicy"])
+                self._seen = {**self._seen, known.number: known}
             self._known[name] = known
         if known.qos != qos:
             raise Conflict("The policy has other figures", f'QoS policy "{name}" has {known.qos}, not {qos}.')

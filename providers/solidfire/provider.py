@@ -96,7 +96,7 @@ class SolidFireArray:
 
     def list_volumes(self, pool: PoolSpec) -> Iterable[ActualVolume]:
         there = [volume for volume in self._volumes.all() if not volume.is_deleted]
-        around = self._surroundings(there)
+        around = self._surroundings(there, anew=True)
         return [self._actual(volume, around) for volume in there]
 
     def list_policies(self) -> Iterable[QosPolicy]:
@@ -273,21 +273,22 @@ class SolidFireArray:
             raise Rejected("The array holds no bandwidth", f"It was asked for {qos.max_bandwidth} bytes per second.")
 
     def _shown(self, volume: Volume) -> ActualVolume:
-        policy = None if volume.policy is None else self._policies.of(volume.policy)
-        return self._actual(volume, self._surroundings([volume], [policy] if policy else []))
+        return self._actual(volume, self._surroundings([volume]))
 
-    def _surroundings(self, volumes: Sequence[Volume], policies: Iterable[Policy] | None = None) -> _Surroundings:
+    def _surroundings(self, volumes: Sequence[Volume], *, anew: bool = False) -> _Surroundings:
         """
         What volumes refer to by number, read as far as any of them does.
 
         Args:
-            policies: those of the volumes, where they are known.
+            anew: policies are read again, whose names others may have changed.
         """
-        if policies is None:
-            policies = self._policies.all() if any(volume.policy for volume in volumes) else ()
+        numbers = {volume.policy for volume in volumes if volume.policy is not None}
+        if anew and numbers:
+            self._policies.all()
+        policies = {number: self._policies.of(number) for number in numbers}
         return _Surroundings(
             groups=self._groups.all() if any(volume.groups for volume in volumes) else {},
-            policies={policy.number: policy for policy in policies},
+            policies=policies,
             accounts=self._accounts.of({volume.account for volume in volumes}) if self._settings.by_chap else {},
         )
 
@@ -321,7 +322,7 @@ class _Surroundings:
     """What a list of volumes refers to, by number."""
 
     groups: Mapping[int, Group]
-    policies: Mapping[int, Policy]
+    policies: Mapping[int, Policy | None]
     accounts: Mapping[int, Account]
 
 
