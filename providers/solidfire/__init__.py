@@ -19,6 +19,7 @@ lost.
     wire                        JSON-RPC over HTTPS; knows nothing of volumes
     cluster, volumes, policies, accounts, groups
                                 the API's nouns: which methods there are, and what their answers mean
+    endpoints                   what a host's own objects are called there
     rules                       what of a plan's access the cluster would refuse
     settings                    arguments of the blocks, read once
     provider                    the protocol of `planner.sdk`

@@ -62,14 +62,13 @@ class Volume:
             return None
 
     @property
-    def granted(self) -> Mapping[int, frozenset[str]]:
-        """Digests of the initiators that it was opened to, by the group that they share with others and it is in."""
+    def granted(self) -> Mapping[str, frozenset[str]]:
+        """Digests of the initiators that it was opened to, by the digest of the cluster that shares a group."""
         marks = self.attributes.get(OWNER)
         granted = marks.get(GRANTED) if isinstance(marks, dict) else None
         if not isinstance(granted, dict):
             return {}
-        listed = {group: granted.get(str(group)) for group in self.groups}
-        return {group: frozenset(map(str, digests)) for group, digests in listed.items() if isinstance(digests, list)}
+        return {key: frozenset(map(str, digests)) for key, digests in granted.items() if isinstance(digests, list)}
 
 
 class Volumes:
@@ -178,12 +177,12 @@ def marks(owner: Owner, metadata: Mapping[str, str]) -> dict[str, Any]:
     return attributes
 
 
-def digest(initiator: str) -> str:
+def digest(name: str) -> str:
     """Short, since a volume carries one for each host: 60 of them find room beside the marks of most volumes."""
-    return hashlib.sha256(initiator.encode()).hexdigest()[:8]
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
-def with_granted(volume: Volume, granted: Mapping[int, frozenset[str]]) -> dict[str, Any]:
+def with_granted(volume: Volume, granted: Mapping[str, frozenset[str]]) -> dict[str, Any]:
     """
     A volume's attributes with others in place of `Volume.granted`; all of them, since a cluster replaces them whole.
 
@@ -192,7 +191,7 @@ def with_granted(volume: Volume, granted: Mapping[int, frozenset[str]]) -> dict[
     """
     marks = volume.attributes.get(OWNER)
     own = marks if isinstance(marks, dict) else {}
-    listed = {str(group): sorted(digests) for group, digests in sorted(granted.items())}
+    listed = {key: sorted(digests) for key, digests in sorted(granted.items())}
     attributes = {**volume.attributes, OWNER: {**own, GRANTED: listed}}
     if _length(attributes) > ATTRIBUTES_LENGTH:
         raise Rejected(

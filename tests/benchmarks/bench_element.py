@@ -32,6 +32,7 @@ from tests.emulators.running import PASSWORD, USER, Element, running_element
 VOLUMES = 4000
 ACCESS = ("groups", "cluster", "chap")
 HOSTS = 16
+CLUSTERS = 4
 READS = ("Get", "List")
 """How the names of methods begin that change nothing."""
 
@@ -63,7 +64,7 @@ host "kvm" {{
   provider  = sandbox
   address   = "10.0.0.${{count.index + 1}}"
   initiator = "iqn.1993-08.org.debian:01:kvm${{count.index}}"
-  cluster   = "rack-${{count.index % 4}}"
+  cluster   = "rack-${{count.index % {clusters}}}"
 }}
 volume "films" {{
   count    = {half}
@@ -101,7 +102,7 @@ def measure(element: Element, directory: Path, volumes: int, access: str) -> Fig
         given = {"endpoint": element.endpoint, "user": USER, "password": PASSWORD, "ca_file": str(element.certificate)}
         texts = {name: json.dumps(value) for name, value in (given | {"access": access}).items()}
         (directory / "main.lun.hcl").write_text(
-            CONFIGURATION.format(**texts, ceiling=ceiling, half=volumes // 2, hosts=HOSTS)
+            CONFIGURATION.format(**texts, ceiling=ceiling, half=volumes // 2, hosts=HOSTS, clusters=CLUSTERS)
         )
         element.order(forget=True)
         began = time.perf_counter()
@@ -135,7 +136,7 @@ def main() -> None:
             cluster.mkdir()
             with running_element(cluster) as element:
                 f = measure(element, directory, volumes, access)
-        each = {method: number // volumes for method, number in sorted(f.apply.items()) if number >= volumes}
+        each = {method: round(number / volumes) for method, number in sorted(f.apply.items()) if number > volumes / 2}
         methods = ", ".join(f"{number} {method}" for method, number in each.items())
         changing = ", ".join(f"{number} {method}" for method, number in sorted(changes(f.offering).items()))
         print(

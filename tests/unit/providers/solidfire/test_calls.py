@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.bench_element import HOSTS, changes, measure
+from tests.benchmarks.bench_element import CLUSTERS, HOSTS, changes, measure
 from tests.emulators.running import Element
 
 VOLUMES = 32
@@ -15,7 +15,7 @@ PAGES = 3
 OPEN_TWICE = {"GetAPI": 2, "GetClusterInfo": 2, "GetLimits": 2, "GetClusterCapacity": 3, "GetClusterFullThreshold": 3}
 """By the plan and the apply; and what room there is also by what reads back."""
 CREATE = {"CreateVolume": VOLUMES, "ListVolumes": VOLUMES + 2 + 2 * PAGES, "CreateQoSPolicy": 2, "ListQoSPolicies": 3}
-GROUPS = {"GetAccountByName": 1, "AddAccount": 1, "AddVolumesToVolumeAccessGroup": VOLUMES}
+ONE_ACCOUNT = {"GetAccountByName": 1, "AddAccount": 1}
 JOIN = {"ListInitiators": HOSTS, "CreateInitiators": HOSTS, "ListVolumeAccessGroups": HOSTS + 2}
 ACCOUNTS = {"GetAccountByName": HOSTS + 1, "AddAccount": HOSTS + 1}
 READ = {"GetAPI": 1, "GetClusterInfo": 1, "GetLimits": 1, "GetClusterCapacity": 1, "GetClusterFullThreshold": 1}
@@ -24,10 +24,26 @@ READ = {"GetAPI": 1, "GetClusterInfo": 1, "GetLimits": 1, "GetClusterCapacity": 
 @pytest.mark.parametrize(
     ("access", "opened", "listed"),
     [
-        ("groups", {**GROUPS, **JOIN, "CreateVolumeAccessGroup": HOSTS}, "ListVolumeAccessGroups"),
+        (
+            "groups",
+            {
+                **ONE_ACCOUNT,
+                **JOIN,
+                "CreateVolumeAccessGroup": HOSTS,
+                "AddVolumesToVolumeAccessGroup": VOLUMES - HOSTS,
+            },
+            "ListVolumeAccessGroups",
+        ),
         (
             "cluster",
-            {**GROUPS, **JOIN, "CreateVolumeAccessGroup": 4, "ModifyVolume": VOLUMES},
+            {
+                **ONE_ACCOUNT,
+                **JOIN,
+                "CreateVolumeAccessGroup": CLUSTERS,
+                "AddInitiatorsToVolumeAccessGroup": HOSTS - CLUSTERS,
+                "AddVolumesToVolumeAccessGroup": VOLUMES - CLUSTERS,
+                "ModifyVolume": VOLUMES,
+            },
             "ListVolumeAccessGroups",
         ),
         ("chap", {**ACCOUNTS, "ModifyVolume": VOLUMES}, "ListAccounts"),

@@ -64,6 +64,11 @@ def groups(element: Element) -> list[Mapping[str, Any]]:
     return listed
 
 
+def stem(group: Mapping[str, Any]) -> str:
+    """A group's name without the digits of its host."""
+    return "-".join(group["name"].split("-")[:2])
+
+
 def grants(array: StorageProvider) -> dict[str, tuple[str, ...]]:
     return {volume.name: volume.grants for volume in array.list_volumes(POOL)}
 
@@ -76,7 +81,7 @@ def test_hosts_of_a_cluster_share_a_group_and_others_do_not(element: Element, ar
     volume = made(array)
     alone = Endpoint("kvm4", None, "iqn.1993-08.org.debian:01:kvm4")
     grant(array, volume, KVM1, KVM2, ELSEWHERE, alone)
-    assert sorted((group["name"], tuple(group["initiators"])) for group in groups(element)) == [
+    assert sorted((stem(group), tuple(group["initiators"])) for group in groups(element)) == [
         ("lunform-kvm4", names(alone)),
         ("lunform-rack", names(KVM1, KVM2)),
         ("lunform-row", names(ELSEWHERE)),
@@ -127,20 +132,53 @@ def test_grants_of_one_volume_at_the_same_time_are_all_kept(element: Element, ar
 
 
 @pytest.mark.parametrize("effect", ["lost", "reset"])
-@pytest.mark.parametrize("method", ["ModifyVolume", "AddVolumesToVolumeAccessGroup", "CreateInitiators"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "ModifyVolume",
+        "CreateInitiators",
+        "AddInitiatorsToVolumeAccessGroup",
+        "AddVolumesToVolumeAccessGroup",
+        "CreateVolumeAccessGroup",
+    ],
+)
 def test_a_grant_that_was_lost_on_its_way_shows_as_far_as_it_holds(
     element: Element, array: StorageProvider, method: str, effect: str
 ) -> None:
-    volume = made(array)
+    volume, other = made(array), made(array, "other")
+    if method != "CreateVolumeAccessGroup":
+        grant(array, other, KVM2)
     element.fail(method, effect)
     with pytest.raises(OutcomeUnknown):
         grant(array, volume, KVM1)
-    has_all = (method, effect) == ("AddVolumesToVolumeAccessGroup", "lost")
-    assert grants(array) == {"db": names(KVM1) if has_all else ()}
-    other = open_array(element, access="cluster")
-    grant(other, volume, KVM1)
-    assert grants(other) == {"db": names(KVM1)}
+    has_all = effect == "lost" and method in ("AddVolumesToVolumeAccessGroup", "CreateVolumeAccessGroup")
+    assert grants(array)["db"] == (names(KVM1) if has_all else ())
+    again = open_array(element, access="cluster")
+    grant(again, volume, KVM1)
+    assert grants(again)["db"] == names(KVM1)
     assert len(groups(element)) == 1
+
+
+@pytest.mark.parametrize("effect", ["lost", "reset"])
+@pytest.mark.parametrize("method", ["ModifyVolume", "RemoveVolumesFromVolumeAccessGroup", "DeleteVolumeAccessGroup"])
+def test_a_revoke_that_was_lost_on_its_way_leaves_nothing_once_it_holds(
+    element: Element, array: StorageProvider, method: str, effect: str
+) -> None:
+    volume, other = made(array), made(array, "other")
+    grant(array, volume, KVM1)
+    if method == "ModifyVolume":
+        grant(array, volume, KVM2)
+    if method == "RemoveVolumesFromVolumeAccessGroup":
+        grant(array, other, KVM1)
+    element.fail(method, effect)
+    with pytest.raises(OutcomeUnknown):
+        revoke(array, volume, KVM1)
+    has_it = names(KVM1) if effect == "reset" else ()
+    assert grants(array)["db"] == tuple(sorted((*has_it, *(names(KVM2) if method == "ModifyVolume" else ()))))
+    if method == "DeleteVolumeAccessGroup" and effect == "lost":
+        assert (groups(element), element.call("ListInitiators")["initiators"]) == ([], [])
+    revoke(open_array(element, access="cluster"), volume, KVM1)
+    assert KVM1.initiator not in grants(array)["db"]
 
 
 def test_a_grant_that_never_held_comes_not_alive_with_that_of_another_host(
@@ -176,7 +214,7 @@ def test_a_host_stays_in_its_group_until_that_is_empty(element: Element, array: 
     first, second = made(array, "first"), made(array, "second")
     grant(open_array(element), first, KVM1)
     grant(array, second, KVM1, KVM2)
-    assert [(group["name"], len(group["volumes"])) for group in groups(element)] == [
+    assert [(stem(group), len(group["volumes"])) for group in groups(element)] == [
         ("lunform-kvm1", 2),
         ("lunform-rack", 1),
     ]
@@ -219,3 +257,19 @@ def test_a_volume_that_others_take_out_of_the_group_is_put_back(element: Element
     apply(tmp_path)
     assert plan(tmp_path).is_empty
     assert groups(element) == [group]
+
+
+@pytest.mark.parametrize("access", ["groups", "cluster"])
+def test_a_group_does_not_go_while_another_volume_comes(element: Element, access: str) -> None:
+    array = open_array(element, access=access)
+    old, new = made(array, "old"), made(array, "new")
+    grant(array, old, KVM1)
+    # Were the group seen with its last volume before the other one is in, it would go after that.
+    element.fail("AddVolumesToVolumeAccessGroup", "late", seconds=0.3)
+    element.fail("DeleteVolumeAccessGroup", "late", seconds=1)
+    with ThreadPoolExecutor(2) as threads:
+        both = threads.submit(grant, array, new, KVM1), threads.submit(revoke, array, old, KVM1)
+    for each in both:
+        each.result()
+    assert grants(array) == {"old": (), "new": names(KVM1)}
+    assert len(groups(element)) == 1
