@@ -122,16 +122,16 @@ class SolidFireArray:
                     " volume another name, or import that one.",
                 )
             policy = None if request.policy is None else self._policies.hold(request.policy, request.qos)
-            made = self._create(request, policy, attributes)
-            self._made[made.number] = made
-            return Done(self._shown(made))
+            return Done(self._shown(self._create(request, policy, attributes)))
 
     def _create(self, request: CreateVolume, policy: int | None, attributes: Mapping[str, Any]) -> Volume:
         most = self._cluster.limit("volumesPerAccountCountMax")
         for _ in range(2):
             account = self._accounts.with_room(self._settings.account, most)
             try:
-                return self._volumes.create(request.name, account, request.size, request.qos, policy, attributes)
+                made = self._volumes.create(request.name, account, request.size, request.qos, policy, attributes)
+                self._made[made.number] = made
+                return made
             except ApiError as error:
                 if error.name != "xExceededLimit" or "PerAccount" not in error.detail:
                     raise
