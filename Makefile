@@ -26,6 +26,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/compare.py $(if $(FULL),--full)
 	$(BIN)/python tests/benchmarks/bench_apply.py
 	$(BIN)/python tests/benchmarks/bench_place.py
+	$(BIN)/python tests/benchmarks/bench_element.py
 
 # Kills of `lunform apply` wherever it can be killed, on the sandbox, on tgt, and on an emulated Element cluster; needs
 # root and tests/rigs/install.sh.

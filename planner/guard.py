@@ -18,14 +18,17 @@ from planner.addresses import ProviderAddress
 from planner.log import TRACE, log, stand_in, where
 from planner.sdk.errors import ProviderError
 from planner.sdk.hypervisor import HypervisorProvider, VmHosts
-from planner.sdk.storage import Credentials, DeletedVolumes, QosPolicies, Snapshots, StorageProvider
+from planner.sdk.storage import AccessRules, Credentials, DeletedVolumes, QosPolicies, Snapshots, StorageProvider
 
 T = TypeVar("T")
 
 _CALLS = sorted(
     {
         name
-        for protocol in (StorageProvider, QosPolicies, Snapshots, DeletedVolumes, HypervisorProvider, VmHosts)
+        for protocol in (
+            *(StorageProvider, QosPolicies, Snapshots, DeletedVolumes, AccessRules),
+            *(HypervisorProvider, VmHosts),
+        )
         for name in vars(protocol)
         if not name.startswith("_")
     }

@@ -103,7 +103,7 @@ def host_spec(step: Step) -> HostSpec:
 
 def endpoint(step: Step) -> Endpoint:
     given = step.arguments["endpoint"]
-    return Endpoint(given["name"], given["address"], given["initiator"])
+    return Endpoint(given["name"], given["address"], given["initiator"], given.get("cluster"))
 
 
 def provider_of(step: Step) -> ProviderAddress:

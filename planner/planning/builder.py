@@ -23,6 +23,7 @@ from planner.evaluation.resource_graph import ResourceGraph, ResourceInstance
 from planner.events import Observer
 from planner.placement.allocator import place
 from planner.placement.model import Demand, Placement
+from planner.planning.access import refuse_access
 from planner.planning.adoption import Importer, can_be_imported, find_imports, read_data
 from planner.planning.cloning import clone_of, demand_of_clone
 from planner.planning.comparison import Verdict, compare_recorded, compare_volume, refuse_replacement
@@ -169,7 +170,8 @@ class _Planning:
         if offline:
             self.actual = as_recorded(self.known, self.snapshot.objects)
         elif not self.diagnostics.has_errors:
-            self._refresh(desired, open_providers(desired))
+            providers = open_providers(desired)
+            self._refresh(desired, providers)
         if self.diagnostics.has_errors:
             return None, self.diagnostics
         self._see()
@@ -213,9 +215,22 @@ class _Planning:
         self.changes.update(
             (change.address, change) for change in self._removals().plan(instances.keys(), self.diagnostics)
         )
+        if not offline and not self.diagnostics.has_errors:
+            self._refuse_access(instances, providers)
         if self.diagnostics.has_errors:
             return None, self.diagnostics
         return self._finish(instances, outputs, variables), self.diagnostics
+
+    def _refuse_access(self, instances: Mapping[InstanceAddress, ResourceInstance], providers: Providers) -> None:
+        refuse_access(
+            self.changes.values(),
+            instances,
+            self.known,
+            self.pool_providers,
+            providers,
+            self.diagnostics,
+            self.request.parallelism,
+        )
 
     # -- what the plan is about --
 

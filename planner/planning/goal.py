@@ -88,6 +88,12 @@ def goal_of(instance: ResourceInstance, known: Mapping[str, Attributes], diagnos
                 instance,
                 mistakes,
             )
+        for name in ("address", "initiator", "cluster"):
+            if isinstance(host.get(name), Unknown):
+                detail = (
+                    f"{name} of {block['host']} must be known when planning: by it the volume is opened to the host."
+                )
+                _refuse("Not known when planning", detail, instance, mistakes)
     for name in ("pool", "name", *SETTLED):
         if name in ("pool", "name") and instance.resource.body.argument(name) is None:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from planner.addresses import parse_instance
 from planner.resources.host import HOST
 from planner.resources.pool import POOL
 from planner.resources.schema import ResourceType
@@ -24,3 +25,14 @@ def pool_arguments(attributes: Attributes) -> dict[str, Any]:
 
 def host_arguments(attributes: Attributes) -> dict[str, Any]:
     return provider_arguments(HOST, attributes)
+
+
+def host_name(host: str) -> str:
+    """A host's name for people and for groups on arrays: its key, or its block's name."""
+    address = parse_instance(host)
+    match address.key:
+        case str(key):
+            return key
+        case int(key):
+            return f"{address.name}-{key}"
+    return address.name

@@ -38,6 +38,8 @@ from planner.sdk.hypervisor import (
 from planner.sdk.provider import ProviderDefinition, Settings
 from planner.sdk.storage import (
     AccessPath,
+    AccessRefusal,
+    AccessRules,
     ActualSnapshot,
     ActualVolume,
     ArrayInfo,
@@ -66,6 +68,7 @@ from planner.sdk.storage import (
     StorageProvider,
     UpdatePolicy,
     UpdateQos,
+    WantedAccess,
 )
 from planner.units import UnitError, format_bandwidth, format_size, parse_bandwidth, parse_size
 from planner.values.types import BOOL, NUMBER, STRING, ListType, MapType, ObjectType, SetType, Type
@@ -75,6 +78,8 @@ __all__ = [
     "NUMBER",
     "STRING",
     "AccessPath",
+    "AccessRefusal",
+    "AccessRules",
     "ActualAttachment",
     "ActualSnapshot",
     "ActualVm",
@@ -134,6 +139,7 @@ __all__ = [
     "UpdateQos",
     "UpdateVm",
     "VmHosts",
+    "WantedAccess",
     "format_bandwidth",
     "format_size",
     "parse_bandwidth",

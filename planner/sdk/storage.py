@@ -9,7 +9,7 @@ What a call makes is listed, with its owner, from its answer on, `Pending` too: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -146,11 +146,15 @@ class PoolStatus:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A host as the storage sees it. `name` is for people and for naming groups on the array."""
+    """
+    A host as the storage sees it. `name` is for people and for naming groups on the array; `cluster` is the one that
+    the host is in now, None where its block names none or is gone.
+    """
 
     name: str
     address: str | None
     initiator: str | None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +303,38 @@ class RevokeAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedAccess:
+    """
+    Who reaches a volume once a plan is applied.
+
+    Attributes:
+        address: the resource instance.
+        volume: the array's id of it; None for one that is yet to be made.
+        endpoints: all of them; none where the volume goes.
+        opened: those of them that the plan lets in.
+    """
+
+    address: str
+    volume: str | None
+    endpoints: tuple[Endpoint, ...]
+    opened: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRefusal:
+    """
+    Attributes:
+        address: of a `WantedAccess`.
+        endpoint: the one of `opened` that would not be let in; None where it is no single one.
+        detail: what, why, and what to do, in whole sentences.
+    """
+
+    address: str
+    endpoint: Endpoint | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccessPath:
     """
     How one endpoint reaches a volume.
@@ -435,5 +471,20 @@ class DeletedVolumes(Protocol):
 
         Raises Missing when it is gone for good, Conflict when another volume has its name meanwhile and the array's
         names are unique.
+        """
+        ...
+
+
+@runtime_checkable
+class AccessRules(Protocol):
+    """What a storage provider does besides, when its array has rules of access that a plan can break."""
+
+    def refused_access(self, pool: PoolSpec, wanted: Sequence[WantedAccess]) -> Sequence[AccessRefusal]:
+        """
+        What of it the array would refuse; one refusal will do for many volumes that meet the same. Only reads, by a
+        number of calls that does not grow with `wanted`.
+
+        Args:
+            wanted: all volumes of the pool that the plan changes. The others stay as the array has them.
         """
         ...

@@ -8,7 +8,7 @@ Arguments by verb (plain data; sizes in bytes):
     resize_async        pool, pool_arguments, size
     update_qos          pool, pool_arguments, qos, policy
     update_qos_policy   pool, pool_arguments, qos, policy; of an offering, for all volumes under that policy
-    grant_access        pool, pool_arguments, host, endpoint {name, address, initiator}
+    grant_access        pool, pool_arguments, host, endpoint {name, address, initiator, cluster}
     revoke_access       the same
     delete_async        pool, pool_arguments, purge
     restore_async       pool, pool_arguments, volume: the array's id of it, recorded: the address that it has till then
@@ -36,9 +36,10 @@ from typing import Any
 
 from planner.addresses import InstanceAddress, ProviderAddress, ResourceAddress, parse_instance
 from planner.placement.model import Assignment
+from planner.planning.access import endpoint_of
 from planner.planning.figures import limits_qos, qos_of
 from planner.planning.plan import Action, Change
-from planner.resources.declared import host_arguments, pool_arguments
+from planner.resources.declared import host_arguments, host_name, pool_arguments
 from planner.resources.vm import ROOT_DISK, VM, VOLUME_TYPES, vm_address
 from planner.resources.volume import LIMIT_NAMES
 from planner.sdk.storage import Qos
@@ -465,8 +466,7 @@ class StepBuilder:
         return {"host": host, "host_spec": spec}
 
     def _grant(self, host: str, path: Attributes) -> dict[str, Any]:
-        endpoint = {"name": host_name(host), "address": path["address"], "initiator": path["initiator"]}
-        return {"host": host, "endpoint": endpoint}
+        return {"host": host, "endpoint": asdict(endpoint_of(host, path, self._known))}
 
 
 class _Chain:
@@ -529,14 +529,6 @@ def disk_qos(limits: Mapping[str, int] | None) -> dict[str, int] | None:
     """What a hypervisor is told to hold."""
     qos = limits_qos(limits)
     return None if qos is None else asdict(qos)
-
-
-def host_name(host: str) -> str:
-    """A host's name for people and for groups on arrays: its key, or its block's name."""
-    name = host.rsplit(".", 1)[-1]
-    if '["' in name:
-        return name.split('["', 1)[1].removesuffix('"]')
-    return name.replace("[", "-").removesuffix("]")
 
 
 def _renamed(path: Attributes, then: Attributes, host: str) -> bool:

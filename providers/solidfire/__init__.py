@@ -2,10 +2,13 @@
 NetApp SolidFire / Element clusters: arrays that hold minimum, maximum and burst IOPS for each volume by themselves.
 
 Each Lunform volume is an Element volume, served as an iSCSI target of its own with LUN 0. Who may reach it is said in
-one of two ways:
+one of three ways:
 
 - `access = "groups"` (the default): a volume access group for each host. Only what Lunform has put there is taken away
   again.
+- `access = "cluster"`: one for all hosts of a cluster, as their blocks name it; a host without a `cluster` has its own.
+  All hosts in a group reach the volumes in it. A volume carries in its attributes which of them it was opened to, and
+  leaves the group with the last of them.
 - `access = "chap"`: an account for each host, whose secret only that host is given. A volume belongs to one account, so
   one host at a time reaches it.
 
@@ -17,6 +20,7 @@ lost.
     cluster, volumes, policies, accounts, groups
                                 the API's nouns: which methods there are, and what their answers mean
     endpoints                   what a host's own objects are called there
+    rules                       what of a plan's access the cluster would refuse
     settings                    arguments of the blocks, read once
     provider                    the protocol of `planner.sdk`
 """
@@ -45,11 +49,11 @@ PROVIDER = ProviderDefinition(
         Argument("ca_file", summary="Certificates to check it by. Left out: the system's own."),
         Argument("connect_timeout", NUMBER, "Seconds to wait for a connection.", default=10),
         Argument("timeout", NUMBER, "Seconds to wait for an answer.", default=60),
-        Argument("connections", NUMBER, "Connections, and so calls at once.", default=16),
         Argument(
             "access",
-            summary="How hosts are let in: by volume access groups, or by a CHAP account for each host.",
-            choices=("groups", "chap"),
+            summary="How hosts are let in: by a volume access group for each host, by one for all hosts of a cluster,"
+            " or by a CHAP account for each host.",
+            choices=("groups", "cluster", "chap"),
             default="groups",
         ),
         Argument(
@@ -65,4 +69,5 @@ PROVIDER = ProviderDefinition(
         ),
     ),
     open_storage=_open_storage,
+    max_calls=16,
 )

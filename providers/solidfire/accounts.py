@@ -7,7 +7,7 @@ Answers hold secrets. They are taken apart here, and go nowhere else.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,14 +34,23 @@ class Account:
 
 
 class Accounts:
+    """Each is read once: whom an account is for does not change, and its volumes are counted from then on."""
+
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._making = threading.Lock()
         self._room: dict[int, int] = {}
+        self._known: dict[str, Account] = {}
 
-    def all(self) -> Mapping[int, Account]:
-        rows = self._wire.read("ListAccounts", includeStorageContainers=False)["accounts"]
-        return {row["accountID"]: _account(row) for row in rows}
+    def of(self, numbers: Collection[int]) -> Mapping[int, Account]:
+        """The accounts of these numbers, as far as they are there. One call where any of them is new, else none."""
+        with self._making:
+            known = self._by_number()
+            if not known.keys() >= set(numbers):
+                rows = self._wire.read("ListAccounts", includeStorageContainers=False)["accounts"]
+                self._known |= {row["username"]: _account(row) for row in rows}
+                known = self._by_number()
+        return {number: known[number] for number in numbers if number in known}
 
     def with_room(self, name: str, most: int) -> int:
         """The account of that name, or of the first of `name-2`, `name-3`, ... that has fewer than `most` volumes."""
@@ -76,7 +85,15 @@ class Accounts:
             raise Rejected("The account is gone", f'The cluster has no account "{username}". Plan again.') from error
         return Credentials(username, account["initiatorSecret"])
 
+    def _by_number(self) -> dict[int, Account]:
+        return {account.number: account for account in self._known.values()}
+
     def _hold(self, username: str, endpoint: str | None) -> Account:
+        if username not in self._known:
+            self._known[username] = self._find_or_make(username, endpoint)
+        return self._known[username]
+
+    def _find_or_make(self, username: str, endpoint: str | None) -> Account:
         try:
             return _account(self._wire.read("GetAccountByName", username=username)["account"])
         except ApiError as error:

@@ -64,6 +64,11 @@ class Cluster:
         """One of the figures of GetLimits."""
         return int(self._all_limits()[name])
 
+    def told(self, name: str) -> int | None:
+        """One of the figures of GetLimits that not every cluster tells."""
+        found = self._all_limits().get(name)
+        return None if found is None else int(found)
+
     def limits(self) -> ArrayLimits:
         told = self._all_limits()
 

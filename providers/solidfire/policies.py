@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,14 +33,20 @@ class Policies:
         self._making = threading.Lock()
         self._known: dict[str, Policy] = {}
         self._firsts: dict[str, threading.Lock] = {}
+        self._seen: Mapping[int, Policy] = {}
 
-    def all(self) -> Iterator[Policy]:
+    def all(self) -> Sequence[Policy]:
         """By their numbers."""
         rows = self._wire.read("ListQoSPolicies")["qosPolicies"]
-        yield from sorted(map(_policy, rows), key=lambda policy: policy.number)
+        found = sorted(map(_policy, rows), key=lambda policy: policy.number)
+        self._seen = {policy.number: policy for policy in found}
+        return found
 
-    def by_number(self) -> Mapping[int, Policy]:
-        return {policy.number: policy for policy in self.all()}
+    def of(self, number: int) -> Policy | None:
+        """By its number, with the name that it had when it was read last; read where it was not yet."""
+        if number not in self._seen:
+            self.all()
+        return self._seen.get(number)
 
     @contextmanager
     def first(self, name: str | None) -> Iterator[None]:
@@ -74,6 +80,7 @@ class Policies:
             if number is None:
                 made = _policy(self._wire.change("CreateQoSPolicy", name=name, qos=figures(qos))["qosPolicy"])
                 self._known[name] = made
+                self._seen = {**self._seen, made.number: made}
                 number = made.number
             return number
 

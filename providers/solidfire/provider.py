@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.sdk import (
     AccessPath,
+    AccessRefusal,
     ActualVolume,
     ArrayInfo,
     Conflict,
@@ -33,12 +34,14 @@ from planner.sdk import (
     RevokeAccess,
     UpdatePolicy,
     UpdateQos,
+    WantedAccess,
 )
 from providers.solidfire import policies as policy_rules
 from providers.solidfire.accounts import Account, Accounts
 from providers.solidfire.cluster import MIB, Cluster
 from providers.solidfire.groups import Group, Groups
 from providers.solidfire.policies import Policies, Policy
+from providers.solidfire.rules import refused_by_chap, refused_by_groups
 from providers.solidfire.settings import SolidFireSettings
 from providers.solidfire.volumes import LUN, PURGE, Volume, Volumes, figures, marks, missing
 from providers.solidfire.wire import ApiError, Wire
@@ -47,7 +50,7 @@ ENFORCED = frozenset({"floor", "ceiling", "burst"})
 
 
 class SolidFireArray:
-    """A `StorageProvider`, `QosPolicies` and `DeletedVolumes` of `planner.sdk`."""
+    """A `StorageProvider`, `QosPolicies`, `DeletedVolumes` and `AccessRules` of `planner.sdk`."""
 
     def __init__(self, settings: SolidFireSettings) -> None:
         self._settings = settings
@@ -56,9 +59,18 @@ class SolidFireArray:
         self._volumes = Volumes(self._wire)
         self._policies = Policies(self._wire)
         self._accounts = Accounts(self._wire)
-        self._groups = Groups(self._wire, settings.foreign_groups)
+        self._groups = Groups(
+            self._wire,
+            self._volumes,
+            by_cluster=settings.access == "cluster",
+            foreign_groups=settings.foreign_groups,
+        )
         self._creating: dict[str, threading.Lock] = {}
         """By intent: equal requests look and make one after the other, or the cluster would make two volumes."""
+        self._made: dict[int, Volume] = {}
+        """What this process has made and not let anybody in to yet: its first grant need not read it again."""
+        self._opening: dict[int, threading.Lock] = {}
+        """By volume: who changes whom it is open to has read that just before."""
 
     # Reading
 
@@ -88,7 +100,7 @@ class SolidFireArray:
 
     def list_volumes(self, pool: PoolSpec) -> Iterable[ActualVolume]:
         there = [volume for volume in self._volumes.all() if not volume.is_deleted or volume.is_half_purged]
-        around = self._surroundings(there)
+        around = self._surroundings(there, anew=True)
         return [self._actual(volume, around) for volume in there]
 
     def list_policies(self) -> Iterable[QosPolicy]:
@@ -130,7 +142,9 @@ class SolidFireArray:
         for _ in range(2):
             account = self._accounts.with_room(self._settings.account, most)
             try:
-                return self._volumes.create(request.name, account, request.size, request.qos, policy, attributes)
+                made = self._volumes.create(request.name, account, request.size, request.qos, policy, attributes)
+                self._made[made.number] = made
+                return made
             except ApiError as error:
                 if error.name != "xExceededLimit" or "PerAccount" not in error.detail:
                     raise
@@ -164,6 +178,7 @@ class SolidFireArray:
 
     def delete_async(self, request: DeleteVolume) -> Reply[str | None]:
         number = self._number(request.volume)
+        self._made.pop(number, None)
         found = self._volumes.find(number)
         if found is None:
             raise missing(number)
@@ -205,33 +220,41 @@ class SolidFireArray:
 
     def grant_access(self, request: GrantAccess) -> Reply[AccessPath]:
         number = self._number(request.volume)
-        volume = self._volumes.get(number)
-        if not self._settings.by_chap:
-            self._groups.admit(number, request.endpoint)
-            return Done(self._path(volume, None))
-        account = self._accounts.of_host(self._settings.account, request.endpoint)
-        if volume.account != account.number:
-            holder = self._accounts.all().get(volume.account)
-            if holder is not None and holder.endpoint is not None:
-                raise Rejected(
-                    "The volume is open to another host",
-                    f"By CHAP one host at a time reaches a volume, and {holder.endpoint} does. Use access ="
-                    ' "groups" in provider "solidfire" for volumes that hosts share.',
-                )
-            self._volumes.modify(number, accountID=account.number)
-        return Done(self._path(volume, account.username))
+        with self._opening.setdefault(number, threading.Lock()):
+            volume = self._made.pop(number, None) or self._volumes.get(number)
+            if not self._settings.by_chap:
+                self._groups.admit(volume, request.endpoint)
+                return Done(self._path(volume, None))
+            account = self._accounts.of_host(self._settings.account, request.endpoint)
+            if volume.account != account.number:
+                holder = self._accounts.of([volume.account]).get(volume.account)
+                if holder is not None and holder.endpoint is not None:
+                    raise Rejected(
+                        "The volume is open to another host",
+                        f"By CHAP one host at a time reaches a volume, and {holder.endpoint} does. Use access ="
+                        ' "groups" in provider "solidfire" for volumes that hosts share.',
+                    )
+                self._volumes.modify(number, accountID=account.number)
+            return Done(self._path(volume, account.username))
 
     def revoke_access(self, request: RevokeAccess) -> Reply[None]:
         number = self._number(request.volume)
-        volume = self._volumes.get(number)
-        if not self._settings.by_chap:
-            self._groups.dismiss(number, request.endpoint)
-            return Done(None)
-        holder = self._accounts.all().get(volume.account)
-        if holder is not None and holder.endpoint in _names(request.endpoint):
-            most = self._cluster.limit("volumesPerAccountCountMax")
-            self._volumes.modify(number, accountID=self._accounts.with_room(self._settings.account, most))
+        with self._opening.setdefault(number, threading.Lock()):
+            self._made.pop(number, None)
+            if not self._settings.by_chap:
+                self._groups.dismiss(number, request.endpoint)
+                return Done(None)
+            volume = self._volumes.get(number)
+            holder = self._accounts.of([volume.account]).get(volume.account)
+            if holder is not None and holder.endpoint in _names(request.endpoint):
+                most = self._cluster.limit("volumesPerAccountCountMax")
+                self._volumes.modify(number, accountID=self._accounts.with_room(self._settings.account, most))
         return Done(None)
+
+    def refused_access(self, pool: PoolSpec, wanted: Sequence[WantedAccess]) -> Sequence[AccessRefusal]:
+        if self._settings.by_chap:
+            return list(refused_by_chap(wanted))
+        return list(refused_by_groups(wanted, self._number, self._groups, self._cluster))
 
     def credentials(self, volume: str, path: AccessPath) -> Credentials | None:
         self._number(volume)
@@ -293,20 +316,28 @@ class SolidFireArray:
     def _shown(self, volume: Volume) -> ActualVolume:
         return self._actual(volume, self._surroundings([volume]))
 
-    def _surroundings(self, volumes: Iterable[Volume]) -> _Surroundings:
-        """What volumes refer to by number, read as far as any of them does."""
-        listed = list(volumes)
+    def _surroundings(self, volumes: Sequence[Volume], *, anew: bool = False) -> _Surroundings:
+        """
+        What volumes refer to by number, read as far as any of them does.
+
+        Args:
+            anew: policies are read again, whose names others may have changed.
+        """
+        numbers = {volume.policy for volume in volumes if volume.policy is not None}
+        if anew and numbers:
+            self._policies.all()
+        policies = {number: self._policies.of(number) for number in numbers}
         return _Surroundings(
-            groups=self._groups.all() if any(volume.groups for volume in listed) else {},
-            policies=self._policies.by_number() if any(volume.policy for volume in listed) else {},
-            accounts=self._accounts.all() if self._settings.by_chap and listed else {},
+            groups=self._groups.all() if any(volume.groups for volume in volumes) else {},
+            policies=policies,
+            accounts=self._accounts.of({volume.account for volume in volumes}) if self._settings.by_chap else {},
         )
 
     def _actual(self, volume: Volume, around: _Surroundings) -> ActualVolume:
         account = around.accounts.get(volume.account)
         holder = account if account is not None and account.endpoint is not None else None
         by_groups = {
-            name for group in volume.groups if group in around.groups for name in around.groups[group].initiators
+            name for group in volume.groups if group in around.groups for name in around.groups[group].granted(volume)
         }
         policy = around.policies.get(volume.policy) if volume.policy is not None else None
         return ActualVolume(
@@ -332,7 +363,7 @@ class _Surroundings:
     """What a list of volumes refers to, by number."""
 
     groups: Mapping[int, Group]
-    policies: Mapping[int, Policy]
+    policies: Mapping[int, Policy | None]
     accounts: Mapping[int, Account]
 
 

@@ -16,7 +16,8 @@ class SolidFireSettings:
         endpoint: `https://host[:port]`, without a path.
         verify: as `requests` takes it: whether to check the certificate, or by which file.
         connect_timeout, timeout: seconds.
-        by_chap: hosts are let in by accounts, and not by access groups.
+        access: how hosts are let in: "groups", by a group for each; "cluster", by one for all of a cluster; "chap", by
+            an account for each.
     """
 
     endpoint: str
@@ -26,10 +27,13 @@ class SolidFireSettings:
     verify: bool | str
     connect_timeout: float
     timeout: float
-    connections: int
-    by_chap: bool
+    access: str
     account: str
     foreign_groups: bool
+
+    @property
+    def by_chap(self) -> bool:
+        return self.access == "chap"
 
 
 def read_settings(settings: Settings) -> SolidFireSettings:
@@ -40,9 +44,6 @@ def read_settings(settings: Settings) -> SolidFireSettings:
     ca_file = settings["ca_file"]
     if ca_file is not None and not Path(ca_file).is_file():
         raise Rejected("ca_file is not there", f'Provider "solidfire": there is no file {ca_file}.')
-    connections = int(settings["connections"])
-    if connections < 1:
-        raise Rejected("connections is too small", f'Provider "solidfire" needs one connection, and not {connections}.')
     return SolidFireSettings(
         endpoint=_endpoint(settings["endpoint"]),
         username=settings["username"],
@@ -51,8 +52,7 @@ def read_settings(settings: Settings) -> SolidFireSettings:
         verify=settings["verify"] and (ca_file or True),
         connect_timeout=float(settings["connect_timeout"]),
         timeout=float(settings["timeout"]),
-        connections=connections,
-        by_chap=settings["access"] == "chap",
+        access=settings["access"],
         account=settings["account"],
         foreign_groups=settings["foreign_groups"],
     )

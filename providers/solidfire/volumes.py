@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ METADATA = "metadata"
 PURGE = "lunform-purge"
 """In the attributes of a volume that is not only to be deleted: a purge takes two calls, and is found by this between
 them."""
+GRANTED = "granted"
 
 ATTRIBUTES_LENGTH = 999 - len(f',"{PURGE}":true')
 """Bytes of the JSON of all attributes of a volume: "less than 1000", says the API's guide."""
@@ -26,7 +28,7 @@ ATTRIBUTES_LENGTH = 999 - len(f',"{PURGE}":true')
 LUN = 0
 """Of the disk behind each volume's own iSCSI target."""
 
-_GONE = "xVolumeIDDoesNotExist"
+GONE = "xVolumeIDDoesNotExist"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,15 @@ class Volume:
             return None if marks is None else Owner(marks["lineage"], marks["address"], marks["intent"])
         except (KeyError, TypeError):
             return None
+
+    @property
+    def granted(self) -> Mapping[str, frozenset[str]]:
+        """Digests of the initiators that it was opened to, by the digest of the cluster that shares a group."""
+        marks = self.attributes.get(OWNER)
+        granted = marks.get(GRANTED) if isinstance(marks, dict) else None
+        if not isinstance(granted, dict):
+            return {}
+        return {key: frozenset(map(str, digests)) for key, digests in granted.items() if isinstance(digests, list)}
 
 
 class Volumes:
@@ -152,7 +163,7 @@ class Volumes:
         try:
             self._wire.change("PurgeDeletedVolume", volumeID=number)
         except ApiError as error:
-            if error.name != _GONE:
+            if error.name != GONE:
                 raise
 
     def sessions(self, number: int) -> Sequence[str]:
@@ -176,7 +187,7 @@ def marks(owner: Owner, metadata: Mapping[str, str]) -> dict[str, Any]:
     attributes: dict[str, Any] = {OWNER: {"lineage": owner.lineage, "address": owner.address, "intent": owner.intent}}
     if metadata:
         attributes[METADATA] = dict(metadata)
-    length = len(json.dumps(attributes, separators=(",", ":"), ensure_ascii=False).encode())
+    length = _length(attributes)
     if length > ATTRIBUTES_LENGTH:
         raise Rejected(
             "The volume's metadata is too long",
@@ -184,6 +195,36 @@ def marks(owner: Owner, metadata: Mapping[str, str]) -> dict[str, Any]:
             f" {ATTRIBUTES_LENGTH}. Shorten its metadata.",
         )
     return attributes
+
+
+def digest(name: str) -> str:
+    """Short, since a volume carries one for each host: 60 of them find room beside the marks of most volumes."""
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+def with_granted(volume: Volume, granted: Mapping[str, frozenset[str]]) -> dict[str, Any]:
+    """
+    A volume's attributes with others in place of `Volume.granted`; all of them, since a cluster replaces them whole.
+
+    Raises:
+        Rejected: they are longer than a cluster takes.
+    """
+    marks = volume.attributes.get(OWNER)
+    own = marks if isinstance(marks, dict) else {}
+    listed = {key: sorted(digests) for key, digests in sorted(granted.items())}
+    attributes = {**volume.attributes, OWNER: {**own, GRANTED: listed}}
+    if _length(attributes) > ATTRIBUTES_LENGTH:
+        raise Rejected(
+            "The volume is open to too many hosts",
+            f'"{volume.name}" carries whom it is open to, beside its metadata, and a cluster keeps {ATTRIBUTES_LENGTH}'
+            ' bytes of that. Shorten its metadata, or use access = "groups" in provider "solidfire".',
+        )
+    return attributes
+
+
+def _length(attributes: Mapping[str, Any]) -> int:
+    """Bytes, as a cluster counts them."""
+    return len(json.dumps(attributes, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def qos_of(row: Mapping[str, Any]) -> Qos:
@@ -215,6 +256,6 @@ def _missing_if_gone(number: int) -> Iterator[None]:
     try:
         yield
     except ApiError as error:
-        if error.name != _GONE:
+        if error.name != GONE:
             raise
         raise missing(number) from error

@@ -54,6 +54,9 @@ OpenStack Cinder and of NetApp's own test tools try again.
 
 _READ_TRIES = 4
 
+_CONNECTIONS = 256
+"""At most. How much is under way at once is Lunform's to say, by `max_calls`, and it is less than this."""
+
 
 class ApiError(Rejected):
     """The cluster refused a call. `name` says why in the API's words; nothing happened."""
@@ -69,10 +72,7 @@ class Wire:
     def __init__(self, settings: SolidFireSettings) -> None:
         self._settings = settings
         self._session = requests.Session()
-        # A thread waits for a connection rather than opening more than the cluster was to bear.
-        self._session.mount(
-            "https://", HTTPAdapter(pool_connections=1, pool_maxsize=settings.connections, pool_block=True)
-        )
+        self._session.mount("https://", HTTPAdapter(pool_connections=1, pool_maxsize=_CONNECTIONS, pool_block=True))
         self._ids = itertools.count(1)
         self._version = settings.api_version
         self._negotiation = threading.Lock()

@@ -1,4 +1,4 @@
-"""The Element provider passes the suite of all providers, on an emulated cluster, in both ways of letting hosts in."""
+"""The Element provider passes the suite of all providers, on an emulated cluster, in all ways of letting hosts in."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.emulators.running import Element, open_array
 
 GIB = 1 << 30
 ENDPOINTS = (
-    Endpoint("kvm1", "10.0.0.11", "iqn.1993-08.org.debian:01:kvm1"),
-    Endpoint("kvm2", "10.0.0.12", "iqn.1993-08.org.debian:01:kvm2"),
+    Endpoint("kvm1", "10.0.0.11", "iqn.1993-08.org.debian:01:kvm1", "rack"),
+    Endpoint("kvm2", "10.0.0.12", "iqn.1993-08.org.debian:01:kvm2", "rack"),
 )
 
 
@@ -32,6 +32,12 @@ class TestGroups(StorageConformance, PolicyConformance, DeletedConformance):
     @pytest.fixture
     def array(self, element: Element) -> ArrayUnderTest:
         return under_test(element)
+
+
+class TestClusterGroups(StorageConformance):
+    @pytest.fixture
+    def array(self, element: Element) -> ArrayUnderTest:
+        return under_test(element, access="cluster")
 
 
 class TestChap(StorageConformance, DeletedConformance):

@@ -72,10 +72,9 @@ class Element:
 
     def clear(self) -> None:
         """An empty cluster: no volumes, groups, initiators and policies, no faults and no log."""
-        for volume in self.call("ListVolumes")["volumes"]:
-            if volume["status"] != "deleted":
-                self.call("DeleteVolume", volumeID=volume["volumeID"])
-            self.call("PurgeDeletedVolume", volumeID=volume["volumeID"])
+        volumes = self.call("ListVolumes")["volumes"]
+        self.call("DeleteVolumes", volumeIDs=[row["volumeID"] for row in volumes if row["status"] != "deleted"])
+        self.call("PurgeDeletedVolumes", volumeIDs=[row["volumeID"] for row in volumes])
         for group in self.call("ListVolumeAccessGroups")["volumeAccessGroups"]:
             self.call("DeleteVolumeAccessGroup", volumeAccessGroupID=group["volumeAccessGroupID"])
         for initiator in self.call("ListInitiators")["initiators"]:

@@ -14,6 +14,7 @@ from planner.sdk.conformance.replies import answers_of_equal_calls, finish, new_
 from planner.sdk.errors import Conflict, Missing, ProviderError, Rejected
 from planner.sdk.storage import (
     AccessPath,
+    AccessRules,
     ActualVolume,
     CreateVolume,
     DeleteVolume,
@@ -30,6 +31,7 @@ from planner.sdk.storage import (
     RevokeAccess,
     StorageProvider,
     UpdateQos,
+    WantedAccess,
 )
 
 T = TypeVar("T")
@@ -448,6 +450,17 @@ class StorageConformance:
         array.revoke(volume.id, array.endpoints[0])
         array.delete(volume.id)
         assert volume.id not in array.volumes()
+
+    def test_access_that_is_not_refused_beforehand_can_be_given(self, array: ArrayUnderTest) -> None:
+        if not isinstance(array.provider, AccessRules):
+            pytest.skip("the array has no rules of access to be asked about")
+        volume, endpoint = array.create(), array.endpoints[0]
+        before = array.volumes()
+        for id in (volume.id, None):
+            wanted = WantedAccess("volume.c", id, (endpoint,), (endpoint,))
+            assert not array.provider.refused_access(array.pool, [wanted])
+        assert array.volumes() == before
+        array.grant(volume.id, endpoint)
 
     # secrets
 
