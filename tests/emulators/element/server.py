@@ -3,14 +3,17 @@ The transport: JSON-RPC over HTTPS with Basic authentication, and the faults tha
 
 Tests talk to it at `/emulator`, without authentication:
 
-    GET                     {"calls": {method: number}, "log": [[method, parameters], ...]}
+    GET                     {"calls": {method: number}, "log": [[method, parameters], ...],
+                             "unused": [[method, names of parameters that it has not], ...]}
     POST {"fault": {"method", "effect", "times", "name", "message", "seconds"}}
          effect: "lost"     the call has its effect, and its answer never comes
                  "reset"    the connection ends before the call has its effect
                  "error"    the error `name` is answered, and nothing happens
                  "late"     the call begins after `seconds`
+                 "status"   the answer is HTML with the HTTP status `status`, and nothing happens
     POST {"advance": seconds}           moves the cluster's clock, on which deleted volumes are purged
     POST {"set": {attribute: value}}    of `Cluster`: limits and names are merged, the rest is replaced
+    POST {"restore": true}              puts back all that was set
     POST {"forget": true}               empties the log and the faults
 """
 
@@ -27,7 +30,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.emulators.element.cluster import VERSIONS, ApiError, Cluster, Row
+from tests.emulators.element.cluster import ApiError, Cluster, Row
 
 _PATH = re.compile(r"/json-rpc/([^/]+)/?")
 _DENIED = b"<html><head><title>401 Unauthorized</title></head><body><h1>Unauthorized</h1></body></html>"
@@ -43,7 +46,9 @@ class Server(ThreadingHTTPServer):
         self.authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
         self.control = threading.Lock()
         self.log: list[tuple[str, Row]] = []
+        self.unused: list[tuple[str, list[str]]] = []
         self.faults: list[Row] = []
+        self.before: Row = {}
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(certificate, key)
 
@@ -73,15 +78,19 @@ class Server(ThreadingHTTPServer):
                 self.faults.append({"times": 1, "name": "xDBConnectionLoss", "message": "", **what["fault"]})
             self.cluster.ahead += what.get("advance", 0)
             for name, value in what.get("set", {}).items():
-                if name in ("limits", "names"):
-                    getattr(self.cluster, name).update(value)
-                else:
+                had = getattr(self.cluster, name)
+                self.before.setdefault(name, had)
+                setattr(self.cluster, name, had | value if name in ("limits", "names") else value)
+            if what.get("restore"):
+                for name, value in self.before.items():
                     setattr(self.cluster, name, value)
+                self.before.clear()
             if what.get("forget"):
                 self.log.clear()
+                self.unused.clear()
                 self.faults.clear()
             self.cluster.settle()
-            return {"calls": Counter(method for method, _ in self.log), "log": self.log}
+            return {"calls": Counter(method for method, _ in self.log), "log": self.log, "unused": self.unused}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -102,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, json.dumps(self.server.order(json.loads(body))).encode())
             return
         found = _PATH.fullmatch(self.path)
-        if found is None or found[1] not in VERSIONS:
+        if found is None or found[1] not in map(str, self.server.cluster.versions):
             self.answer(404, b"<html><body>Not Found</body></html>", "text/html")
         elif self.headers.get("Authorization") != self.server.authorization:
             self.answer(401, _DENIED, "text/html")
@@ -113,6 +122,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             request = json.loads(body)
             method, parameters = request["method"], request.get("params") or {}
+            if not isinstance(parameters, dict):
+                raise TypeError("parameters go by name")
         except (ValueError, KeyError, TypeError):
             self.envelope(None, {"error": {"code": 500, "name": "xInvalidRequest", "message": "No JSON-RPC request"}})
             return
@@ -125,6 +136,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         with self.server.control:
             self.server.log.append((method, parameters))
+        if fault["effect"] == "status":
+            self.answer(fault["status"], b"<html><body>Not now</body></html>", "text/html")
+            return
         if fault["effect"] == "error":
             error = {"code": 500, "name": fault["name"], "message": fault["message"] or fault["name"]}
             self.envelope(id, {"error": error})
@@ -137,7 +151,11 @@ class Handler(BaseHTTPRequestHandler):
             self.hang_up()
             return
         unused = answer.get("result", {}).pop("unusedParameters", None)
-        self.envelope(id, answer | ({"unusedParameters": unused} if unused else {}))
+        if unused:
+            answer["unusedParameters"] = unused
+            with self.server.control:
+                self.server.unused.append((method, unused))
+        self.envelope(id, answer)
 
     def envelope(self, id: Any, answer: Row) -> None:
         self.answer(200, json.dumps({"id": id, **answer}).encode())
