@@ -6,16 +6,19 @@ Answers hold secrets. They are taken apart here, and go nowhere else.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from planner.sdk import Credentials, Endpoint, Rejected
+from planner.sdk import Conflict, Credentials, Endpoint, Rejected
 from providers.solidfire.volumes import OWNER
 from providers.solidfire.wire import ApiError, Wire
 
 _UNKNOWN = "xUnknownAccount"
+_NAME_LENGTH = 55
+"""Of a host's account, before the digits: a cluster takes 64 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,25 @@ class Accounts:
             self._room[number] = 0
 
     def of_host(self, prefix: str, endpoint: Endpoint) -> Account:
-        """The account of a host; it is made, with secrets that the cluster chooses, when there is none."""
+        """
+        The account of a host; it is made, with secrets that the cluster chooses, when there is none.
+
+        Raises:
+            Conflict: one of its name is somebody else's, who may know the secret.
+        """
+        known_by = endpoint.initiator or endpoint.address
+        # Hosts may have one name, and come out with one name when it is cut.
+        digits = hashlib.sha256(str(known_by).encode()).hexdigest()[:8]
+        username = f"{f'{prefix}-{endpoint.name}'[:_NAME_LENGTH]}-{digits}"
         with self._making:
-            return self._hold(f"{prefix}-{endpoint.name}", endpoint.initiator or endpoint.address)
+            account = self._hold(username, known_by)
+        if account.endpoint != known_by:
+            raise Conflict(
+                "The host's account is somebody else's",
+                f'The cluster has an account "{username}", which is not marked as the one of {known_by}. Remove it, or'
+                ' give provider "solidfire" another account.',
+            )
+        return account
 
     def credentials(self, username: str) -> Credentials:
         """

@@ -18,6 +18,7 @@ from providers.solidfire.volumes import OWNER
 from providers.solidfire.wire import ApiError, Wire
 
 _GONE = "xVolumeAccessGroupIDDoesNotExist"
+_EXISTS, _NONE_THERE = "xInitiatorExists", "xInitiatorDoesNotExist"
 _IS_MEMBER, _IS_NONE = "xAlreadyInVolumeAccessGroup", "xNotInVolumeAccessGroup"
 _TRIES = 3
 """Of letting a host in, when others take away the group meanwhile."""
@@ -99,7 +100,9 @@ class Groups:
             group = next((group for group in groups if initiator in group.initiators), None)
             name = _name(endpoint)
             if group is None:
-                group = next((group for group in groups if group.is_ours and group.name == name), None)
+                # One that is left of a lost answer. A host of the same name that is in it may be another one.
+                left = (group for group in groups if group.is_ours and group.name == name and not group.initiators)
+                group = next(left, None)
                 number = self._make(name, initiator) if group is None else self._join(group.number, initiator)
             elif not group.is_ours and not self._foreign_groups:
                 raise Rejected(
@@ -120,11 +123,15 @@ class Groups:
     def _join(self, group: int, initiator: str) -> int:
         """Initiators are objects of their own. One that is made here is marked, so that it can go with its group."""
         known = any(row["initiatorName"] == initiator for row in self._wire.read("ListInitiators")["initiators"])
-        if known:
-            self._wire.change("AddInitiatorsToVolumeAccessGroup", volumeAccessGroupID=group, initiators=[initiator])
-        else:
+        if not known:
             new = {"name": initiator, "volumeAccessGroupID": group, "attributes": {OWNER: {}}}
-            self._wire.change("CreateInitiators", initiators=[new])
+            try:
+                self._wire.change("CreateInitiators", initiators=[new])
+                return group
+            except ApiError as error:
+                if error.name != _EXISTS:
+                    raise
+        self._wire.change("AddInitiatorsToVolumeAccessGroup", volumeAccessGroupID=group, initiators=[initiator])
         return group
 
     def _drop_if_empty(self, number: int) -> None:
@@ -145,8 +152,12 @@ class Groups:
                 for row in self._wire.read("ListInitiators")["initiators"]
                 if row["initiatorID"] in initiators and OWNER in (row.get("attributes") or {})
             ]
-            if ours:
-                self._wire.change("DeleteInitiators", initiators=ours)
+            try:
+                if ours:
+                    self._wire.change("DeleteInitiators", initiators=ours)
+            except ApiError as error:
+                if error.name != _NONE_THERE:
+                    raise
 
 
 def _is_gone(error: ApiError) -> bool:
