@@ -36,7 +36,7 @@ from providers.solidfire.cluster import MIB, Cluster
 from providers.solidfire.groups import Group, Groups
 from providers.solidfire.policies import Policies, Policy
 from providers.solidfire.settings import SolidFireSettings
-from providers.solidfire.volumes import LUN, Volume, Volumes, figures, marks, missing
+from providers.solidfire.volumes import LUN, NAME, Volume, Volumes, figures, marks, missing
 from providers.solidfire.wire import ApiError, Wire
 
 ENFORCED = frozenset({"floor", "ceiling", "burst"})
@@ -101,12 +101,14 @@ class SolidFireArray:
             raise Rejected("The array makes no volumes from images", f"It was asked for one with {request.source}.")
         attributes = marks(request.owner, request.metadata)
         with self._creating.setdefault(request.owner.intent, threading.Lock()):
-            for found in self._volumes.named(request.name):
-                if found.owner is not None and found.owner.intent == request.owner.intent:
-                    return Done(self._shown(found))
+            there = self._volumes.named(request.name)
+            if len(there) == 1 and there[0].owner is not None and there[0].owner.intent == request.owner.intent:
+                return Done(self._shown(there[0]))
+            if there:
+                numbers = ", ".join(str(found.number) for found in there)
                 raise Conflict(
                     "The name is taken",
-                    f'The cluster has a volume "{request.name}" ({found.number}), which is not this one. Give the'
+                    f'The cluster has a volume "{request.name}" ({numbers}), which is not this one alone. Give the'
                     " volume another name, or import that one.",
                 )
             policy = None if request.policy is None else self._policies.hold(request.policy, request.qos)
@@ -228,6 +230,8 @@ class SolidFireArray:
         limits = self._cluster.limits()
         if name is not None and limits.name_length is not None and len(name) > limits.name_length:
             raise Rejected("The name is too long", f'"{name}" has more than {limits.name_length} characters.')
+        if name is not None and not NAME.fullmatch(name):
+            raise Rejected("The name is not allowed", f'"{name}" may have letters, digits, and dashes between them.')
         if size is not None:
             least, most = limits.min_size or 0, limits.max_size or size
             if size % MIB or not least <= size <= most:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ OWNER = "lunform"
 METADATA = "metadata"
 ATTRIBUTES_LENGTH = 999
 """Bytes of the JSON of all attributes of an object: "less than 1000", says the API's guide."""
+
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
+"""What a volume may be called: it becomes a part of an IQN."""
 
 LUN = 0
 """Of the disk behind each volume's own iSCSI target."""
@@ -121,7 +125,9 @@ class Volumes:
             Missing: there is none of that number, or it is deleted.
         """
         with _missing_if_gone(number):
-            return _volume(self._wire.change("ModifyVolume", volumeID=number, **changes)["volume"])
+            modified = self._wire.change("ModifyVolume", volumeID=number, **changes)
+        # Old API versions answer nothing.
+        return _volume(modified["volume"]) if modified.get("volume") else self.get(number)
 
     def delete(self, number: int) -> None:
         with _missing_if_gone(number):
