@@ -5,25 +5,15 @@ emulated cluster behaves as the API's documents say, and so do the faults.
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
-
 import pytest
 
 from planner.sdk import (
-    ActualVolume,
     Conflict,
-    CreateVolume,
     DeleteVolume,
     Done,
-    Endpoint,
     GrantAccess,
     Missing,
     OutcomeUnknown,
-    Owner,
-    PoolSpec,
     Qos,
     QosPolicies,
     Rejected,
@@ -36,43 +26,7 @@ from planner.sdk import (
     UpdateQos,
 )
 from tests.emulators.running import PASSWORD, Element, open_array
-
-GIB = 1 << 30
-POOL = PoolSpec("pool.san")
-KVM1 = Endpoint("kvm1", "10.0.0.11", "iqn.1993-08.org.debian:01:kvm1")
-KVM2 = Endpoint("kvm2", "10.0.0.12", "iqn.1993-08.org.debian:01:kvm2")
-FIGURES = Qos(500, 1000, 1500)
-
-
-@pytest.fixture
-def array(element: Element) -> StorageProvider:
-    return open_array(element)
-
-
-def request(name: str = "db", **more: Any) -> CreateVolume:
-    owner = Owner("lineage", f"volume.{name}", secrets.token_hex(8))
-    return replace(CreateVolume(POOL, name, GIB, FIGURES, owner), **more)
-
-
-def made(array: StorageProvider, name: str = "db", **more: Any) -> ActualVolume:
-    reply = array.create_async(request(name, **more))
-    assert isinstance(reply, Done)
-    return reply.value
-
-
-def number(volume: ActualVolume) -> int:
-    return int(volume.id.rpartition(":")[2])
-
-
-def there(element: Element) -> list[Mapping[str, Any]]:
-    volumes: list[Mapping[str, Any]] = element.call("ListVolumes")["volumes"]
-    return volumes
-
-
-def sent(element: Element, method: str) -> list[Mapping[str, Any]]:
-    """The parameters of all calls of a method."""
-    return [parameters for called, parameters in element.order()["log"] if called == method]
-
+from tests.unit.providers.solidfire.asking import FIGURES, GIB, KVM1, KVM2, POOL, made, number, request, sent, there
 
 # 1. Identity is the number, ownership is an attribute
 
