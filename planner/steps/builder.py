@@ -518,10 +518,13 @@ def disk_qos(limits: Mapping[str, int] | None) -> dict[str, int] | None:
 
 def host_name(host: str) -> str:
     """A host's name for people and for groups on arrays: its key, or its block's name."""
-    name = host.rsplit(".", 1)[-1]
-    if '["' in name:
-        return name.split('["', 1)[1].removesuffix('"]')
-    return name.replace("[", "-").removesuffix("]")
+    address = parse_instance(host)
+    match address.key:
+        case str(key):
+            return key
+        case int(key):
+            return f"{address.name}-{key}"
+    return address.name
 
 
 def _renamed(path: Attributes, then: Attributes, host: str) -> bool:
