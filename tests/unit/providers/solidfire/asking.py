@@ -50,4 +50,4 @@ def sent(element: Element, method: str) -> list[Mapping[str, Any]]:
 def made_by_others(element: Element, name: str, **more: Any) -> int:
     """The number of a volume that somebody else has made."""
     given = {"name": name, "accountID": element.account("x"), "totalSize": GIB, "enable512e": True}
-    return int(element.call("CreateVolume", **given, **more)["volumeID"])
+    return int(element.call("CreateVolume", **(given | more))["volumeID"])

@@ -95,6 +95,7 @@ def test_a_lost_answer_to_a_policy_makes_no_twin(element: Element, array: Storag
 # 3. What may be repeated is said for each method
 
 
+@pytest.mark.usefixtures("waits")
 def test_a_read_is_asked_again_and_a_change_is_not(element: Element, array: StorageProvider) -> None:
     volume = made(array)
     element.fail("ListVolumes", "reset", times=2)
@@ -306,6 +307,7 @@ def test_a_chap_secret_is_in_no_answer_but_its_own(element: Element) -> None:
 # The transport
 
 
+@pytest.mark.usefixtures("waits")
 def test_a_cluster_that_is_not_there_is_unreachable(element: Element) -> None:
     with pytest.raises(Unreachable, match="cannot be reached"):
         open_array(element, endpoint="https://localhost:1", connect_timeout=2).inspect()

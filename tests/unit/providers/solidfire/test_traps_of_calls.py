@@ -58,14 +58,6 @@ PASSING = (
 """Names of errors that other clients try again."""
 
 
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds that the provider waits between two tries, without waiting."""
-    waited: list[float] = []
-    monkeypatch.setattr("providers.solidfire.wire.time.sleep", waited.append)
-    return waited
-
-
 # 1. Identity is the number, ownership is an attribute
 
 
