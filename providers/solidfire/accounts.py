@@ -91,6 +91,8 @@ class Accounts:
         try:
             account = self._wire.read("GetAccountByName", username=username)["account"]
         except ApiError as error:
+            if error.name != _UNKNOWN:
+                raise
             raise Rejected("The account is gone", f'The cluster has no account "{username}". Plan again.') from error
         return Credentials(username, account["initiatorSecret"])
 

@@ -17,6 +17,7 @@ from typing import Any
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
 
 from planner.sdk import OutcomeUnknown, ProviderError, Rejected, Retryable, Unreachable
 from providers.solidfire.settings import SolidFireSettings
@@ -92,7 +93,10 @@ class Wire:
         self._ids = itertools.count(1)
         self._version = settings.api_version
         self._negotiation = threading.Lock()
-        basic = base64.b64encode(f"{settings.username}:{settings.password}".encode()).decode()
+        # As bytes: of a text the library takes Latin-1 only.
+        username, password = settings.username.encode(), settings.password.encode()
+        self._login = HTTPBasicAuth(username, password)
+        basic = base64.b64encode(username + b":" + password).decode()
         self._secrets = {text for text in (settings.password, basic) if text}
         self._learning = threading.Lock()
 
@@ -131,7 +135,7 @@ class Wire:
             answer = self._session.post(
                 f"{settings.endpoint}/json-rpc/{version}",
                 json={"method": method, "params": given, "id": next(self._ids)},
-                auth=(settings.username, settings.password),
+                auth=self._login,
                 timeout=(settings.connect_timeout, settings.timeout),
                 verify=settings.verify,  # given with each request, since an environment variable beats the session's
                 allow_redirects=False,  # a password is sent to nobody else
