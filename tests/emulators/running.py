@@ -25,11 +25,13 @@ class Element:
     Attributes:
         folder: with the certificate, and the volumes where they are served.
         pid: of the process.
+        password: of its administrator.
     """
 
     port: int
     folder: Path
     pid: int
+    password: str = PASSWORD
 
     @property
     def endpoint(self) -> str:
@@ -55,7 +57,7 @@ class Element:
         answer = requests.post(
             f"{self.endpoint}/json-rpc/12.3",
             json={"method": method, "params": parameters},
-            auth=(USER, PASSWORD),
+            auth=(USER.encode(), self.password.encode()),
             verify=str(self.certificate),
             timeout=30,
         ).json()
@@ -102,12 +104,13 @@ def open_array(element: Element, **settings: Any) -> StorageProvider:
 
 
 @contextmanager
-def running_element(folder: Path, *arguments: str) -> Iterator[Element]:
-    command = [sys.executable, "-m", "tests.emulators.element", "--folder", str(folder), *arguments]
+def running_element(folder: Path, *arguments: str, password: str = PASSWORD) -> Iterator[Element]:
+    command = [sys.executable, "-m", "tests.emulators.element", "--folder", str(folder), "--password", password]
+    command += arguments
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
-            yield Element(int(process.stdout.readline()), folder, process.pid)
+            yield Element(int(process.stdout.readline()), folder, process.pid, password)
         finally:
             process.terminate()
             process.wait()

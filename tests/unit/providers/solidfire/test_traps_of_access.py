@@ -29,12 +29,12 @@ from planner.sdk import (
 from tests.emulators.running import PASSWORD, USER, Element, open_array
 from tests.secrecy.evidence import search
 from tests.unit.providers.solidfire.asking import (
-    GIB,
     KVM1,
     KVM2,
     POOL,
     groups,
     made,
+    made_by_others,
     number,
     request,
     sent,
@@ -91,16 +91,18 @@ def test_an_account_is_never_filled_beyond_its_limit(element: Element) -> None:
         made(array, f"v{key}")
     accounts = {account["accountID"]: account["username"] for account in element.call("ListAccounts")["accounts"]}
     assert [accounts[row["accountID"]] for row in there(element)] == ["lunform", "lunform", "lunform-2"]
+    assert len(sent(element, "CreateVolume")) == 3, "none was refused"
 
 
 def test_an_account_that_others_fill_meanwhile_is_left_for_the_next(element: Element) -> None:
-    element.order(set={"limits": {"volumesPerAccountCountMax": 2}})
+    element.order(set={"limits": {"volumesPerAccountCountMax": 3}})
     array = open_array(element)
     made(array, "first")
     account = element.account("lunform")
-    element.call("CreateVolume", name="theirs", accountID=account, totalSize=GIB, enable512e=True)
+    for name in ("theirs", "theirs-too"):
+        made_by_others(element, name, accountID=account)
     made(array, "second")
-    assert [row["accountID"] == account for row in there(element)] == [True, True, False]
+    assert [row["accountID"] == account for row in there(element)] == [True, True, True, False]
 
 
 # 13. A grant is a wished membership

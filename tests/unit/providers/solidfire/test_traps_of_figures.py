@@ -44,7 +44,7 @@ def test_a_size_is_a_whole_mebibyte_and_comes_back_as_it_was_asked_for(
     limits = array.inspect().limits
     assert limits.rounded(10**9) == 1_000_341_504, "what a cluster makes of 1 GB"
     assert made(array, size=limits.rounded(10**9)).size == 1_000_341_504
-    assert is_refused_before_it_is_sent(element, lambda: made(array, "odd", size=10**9))
+    assert is_refused_before_it_is_sent(element, lambda: made(array, "odd", size=GIB + 1))
 
 
 @pytest.mark.parametrize("size", [953 * MIB, (1 << 44) + MIB])
