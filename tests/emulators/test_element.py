@@ -236,7 +236,9 @@ def test_sessions_end_with_the_volume(element: Element, sdk: Any, account: int) 
 @pytest.mark.parametrize("by", ["volume_ids", "account_ids", "volume_access_group_ids"])
 def test_many_volumes_go_by_one_call(sdk: Any, account: int, by: str) -> None:
     numbers = [new_volume(sdk, account).volume_id for _ in range(3)]
-    group = sdk.create_volume_access_group("all", volumes=numbers).volume_access_group_id
+    before = new_volume(sdk, account).volume_id
+    group = sdk.create_volume_access_group("all", volumes=[*numbers, before]).volume_access_group_id
+    sdk.delete_volume(before)
     chosen = {"volume_ids": numbers, "account_ids": [account], "volume_access_group_ids": [group]}[by]
     deleted = sdk.delete_volumes(**{by: chosen}).volumes
     assert {volume.status for volume in deleted} == {"deleted"}
@@ -303,6 +305,55 @@ def test_limits_can_be_set(element: Element, sdk: Any, account: int, refused: Ca
     assert refused(sdk.create_volume, **given) == "xExceededLimit"
     element.order(restore=True)
     assert sdk.get_limits().volumes_per_account_count_max == before
+
+
+def test_there_is_a_most_of_everything(element: Element, sdk: Any, account: int, refused: Callable[..., str]) -> None:
+    from solidfire.models import CreateInitiator
+
+    def some_initiators() -> Any:
+        return sdk.create_initiators([CreateInitiator(name=f"iqn.1993-08.org.debian:01:{key}") for key in range(2)])
+
+    for limit, call in (
+        ("accountCountMax", lambda: sdk.add_account("one-more")),
+        ("volumeCountMax", lambda: [new_volume(sdk, account) for _ in range(2)]),
+        ("qosPolicyCountMax", lambda: [sdk.create_qos_policy("media", figures(100, 200, 300)) for _ in range(2)]),
+        ("initiatorCountMax", some_initiators),
+    ):
+        element.order(set={"limits": {limit: 1}})
+        assert refused(call) == "xExceededLimit", limit
+
+
+def test_what_excludes_each_other_is_refused(sdk: Any, account: int, refused: Callable[..., str]) -> None:
+    policy = sdk.create_qos_policy("media", figures(100, 200, 300)).qos_policy.qos_policy_id
+    both = {"qos": figures(100, 200, 300), "qos_policy_id": policy}
+    volume = new_volume(sdk, account).volume_id
+    assert refused(sdk.modify_volume, volume, **both) == "xInvalidParameter"
+    assert refused(sdk.create_volume, "db", account, GB, True, **both) == "xInvalidParameter"
+    assert refused(sdk.list_volumes, volume_ids=[volume], start_volume_id=1) == "xInvalidParameter"
+
+
+def test_a_name_and_its_sectors_are_a_volumes_for_ever(element: Element, sdk: Any, account: int) -> None:
+    volume = new_volume(sdk, account)
+    given = {"volumeID": volume.volume_id, "name": "other", "enable512e": False}
+    answer = by_hand(element, "ModifyVolume", given).json()
+    assert answer["unusedParameters"] == ["enable512e", "name"]
+    assert (answer["result"]["volume"]["name"], answer["result"]["volume"]["enable512e"]) == ("db", True)
+
+
+def test_volumes_are_listed_by_account_and_by_state(sdk: Any, account: int) -> None:
+    other = sdk.add_account("other").account_id
+    kept, deleted = new_volume(sdk, account).volume_id, new_volume(sdk, account).volume_id
+    theirs = new_volume(sdk, other).volume_id
+    sdk.delete_volume(deleted)
+
+    def numbers(answer: Any) -> list[int]:
+        return [volume.volume_id for volume in answer.volumes]
+
+    assert numbers(sdk.list_volumes_for_account(account)) == [kept, deleted]
+    assert numbers(sdk.list_active_volumes()) == [kept, theirs]
+    assert numbers(sdk.list_deleted_volumes()) == [deleted]
+    assert numbers(sdk.list_volumes(volume_status="deleted")) == [deleted]
+    assert numbers(sdk.list_volumes(start_volume_id=deleted, limit=1)) == [deleted]
 
 
 def test_names_of_errors_that_no_source_settles_can_be_set(

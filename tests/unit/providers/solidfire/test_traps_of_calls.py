@@ -127,6 +127,18 @@ def test_twins_stop_a_create(element: Element, array: StorageProvider) -> None:
     assert len(there(element)) == 2
 
 
+def test_of_two_policies_of_one_name_the_older_counts_for_everybody(element: Element) -> None:
+    figures = {"minIOPS": 500, "maxIOPS": 1000, "burstIOPS": 1500}
+    for _ in range(2):
+        element.call("CreateQoSPolicy", name="media", qos=figures)
+    for name in ("first", "second"):
+        assert made(open_array(element), name, policy="media").policy == "media"
+    under = {
+        policy["qosPolicyID"]: len(policy["volumeIDs"]) for policy in element.call("ListQoSPolicies")["qosPolicies"]
+    }
+    assert [under[number] for number in sorted(under)] == [2, 0]
+
+
 def test_an_answer_that_comes_too_late_makes_no_twin(element: Element) -> None:
     array, wanted = open_array(element, timeout=0.2), request()
     array.inspect()
