@@ -73,21 +73,8 @@ class Element:
         return int(self.call("AddAccount", username=username)["accountID"])
 
     def clear(self) -> None:
-        """An empty cluster as it was when it was new: nothing on it and nothing set, no faults and no log."""
-        self.order(restore=True, forget=True)
-        for volume in self.call("ListVolumes")["volumes"]:
-            if volume["status"] != "deleted":
-                self.call("DeleteVolume", volumeID=volume["volumeID"])
-            self.call("PurgeDeletedVolume", volumeID=volume["volumeID"])
-        for group in self.call("ListVolumeAccessGroups")["volumeAccessGroups"]:
-            self.call("DeleteVolumeAccessGroup", volumeAccessGroupID=group["volumeAccessGroupID"])
-        for initiator in self.call("ListInitiators")["initiators"]:
-            self.call("DeleteInitiators", initiators=[initiator["initiatorID"]])
-        for policy in self.call("ListQoSPolicies")["qosPolicies"]:
-            self.call("DeleteQoSPolicy", qosPolicyID=policy["qosPolicyID"])
-        for account in self.call("ListAccounts")["accounts"]:
-            self.call("RemoveAccount", accountID=account["accountID"])
-        self.order(forget=True)
+        """A cluster as it was when it was new: nothing on it and nothing set, no faults and no log."""
+        self.order(empty=True, restore=True, forget=True)
 
     def calls(self) -> dict[str, int]:
         """How often each method was called since the last `order(forget=True)`."""

@@ -195,6 +195,13 @@ class Cluster:
             group["deletedVolumes"] = [each for each in group["deletedVolumes"] if each != number]
         self.snapshots = {id: row for id, row in self.snapshots.items() if row["volumeID"] != number}
 
+    def empty(self) -> None:
+        for number in list(self.volumes):
+            self.purge(number)
+            self.on_change(number)
+        for rows in (self.accounts, self.groups, self.initiators, self.policies, self.jobs):
+            rows.clear()
+
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
         """What is refused in the middle has changed nothing."""

@@ -13,6 +13,7 @@ Tests talk to it at `/emulator`, without authentication:
                  "status"   the answer is HTML with the HTTP status `status`, and nothing happens
     POST {"advance": seconds}           moves the cluster's clock, on which deleted volumes are purged
     POST {"set": {attribute: value}}    of `Cluster`: limits and names are merged, the rest is replaced
+    POST {"empty": true}                takes away all that was made; no number is given a second time
     POST {"restore": true}              puts back all that was set
     POST {"forget": true}               empties the log and the faults
 """
@@ -81,6 +82,8 @@ class Server(ThreadingHTTPServer):
                 had = getattr(self.cluster, name)
                 self.before.setdefault(name, had)
                 setattr(self.cluster, name, had | value if name in ("limits", "names") else value)
+            if what.get("empty"):
+                self.cluster.empty()
             if what.get("restore"):
                 for name, value in self.before.items():
                     setattr(self.cluster, name, value)
