@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from planner.sdk import Credentials, Endpoint, Rejected
+from planner.sdk import Conflict, Credentials, Endpoint, Rejected
 from providers.solidfire.endpoints import own_name
 from providers.solidfire.volumes import OWNER
 from providers.solidfire.wire import ApiError, Wire
@@ -70,9 +70,22 @@ class Accounts:
             self._room[number] = 0
 
     def of_host(self, prefix: str, endpoint: Endpoint) -> Account:
-        """The account of a host; it is made, with secrets that the cluster chooses, when there is none."""
+        """
+        The account of a host; it is made, with secrets that the cluster chooses, when there is none.
+
+        Raises:
+            Conflict: one of its name is somebody else's, who may know the secret.
+        """
+        username, known_by = own_name(prefix, endpoint), endpoint.initiator or endpoint.address
         with self._making:
-            return self._hold(own_name(prefix, endpoint), endpoint.initiator or endpoint.address)
+            account = self._hold(username, known_by)
+        if account.endpoint != known_by:
+            raise Conflict(
+                "The host's account is somebody else's",
+                f'The cluster has an account "{username}", which is not marked as the one of {known_by}. Remove it, or'
+                ' give provider "solidfire" another account.',
+            )
+        return account
 
     def credentials(self, username: str) -> Credentials:
         """
@@ -82,6 +95,8 @@ class Accounts:
         try:
             account = self._wire.read("GetAccountByName", username=username)["account"]
         except ApiError as error:
+            if error.name != _UNKNOWN:
+                raise
             raise Rejected("The account is gone", f'The cluster has no account "{username}". Plan again.') from error
         return Credentials(username, account["initiatorSecret"])
 

@@ -43,7 +43,7 @@ from providers.solidfire.groups import Group, Groups
 from providers.solidfire.policies import Policies, Policy
 from providers.solidfire.rules import refused_by_chap, refused_by_groups
 from providers.solidfire.settings import SolidFireSettings
-from providers.solidfire.volumes import LUN, PURGE, Volume, Volumes, figures, marks, missing
+from providers.solidfire.volumes import LUN, NAME, PURGE, Volume, Volumes, figures, marks, missing
 from providers.solidfire.wire import ApiError, Wire
 
 ENFORCED = frozenset({"floor", "ceiling", "burst"})
@@ -131,10 +131,11 @@ class SolidFireArray:
                 raise OutcomeUnknown(str(error), error.detail) from error
 
     def _made_before(self, request: CreateVolume) -> Volume | None:
-        for found in self._volumes.named(request.name):
-            if found.owner is not None and found.owner.intent == request.owner.intent:
-                return found
-            raise _name_taken(found)
+        there = self._volumes.named(request.name)
+        if len(there) == 1 and there[0].owner is not None and there[0].owner.intent == request.owner.intent:
+            return there[0]
+        if there:
+            raise _name_taken(request.name, there)
         return None
 
     def _create(self, request: CreateVolume, policy: int | None, attributes: Mapping[str, Any]) -> Volume:
@@ -211,8 +212,8 @@ class SolidFireArray:
         if found is None or found.is_half_purged:
             raise missing(number)
         if found.is_deleted:
-            for other in self._volumes.named(found.name):
-                raise _name_taken(other)
+            if others := self._volumes.named(found.name):
+                raise _name_taken(found.name, others)
             self._volumes.restore(number)
         return Done(self._shown(self._volumes.get(number)))
 
@@ -292,6 +293,8 @@ class SolidFireArray:
         limits = self._cluster.limits()
         if name is not None and limits.name_length is not None and len(name) > limits.name_length:
             raise Rejected("The name is too long", f'"{name}" has more than {limits.name_length} characters.')
+        if name is not None and not NAME.fullmatch(name):
+            raise Rejected("The name is not allowed", f'"{name}" may have letters, digits, and dashes between them.')
         if size is not None:
             least, most = limits.min_size or 0, limits.max_size or size
             if size % MIB or not least <= size <= most:
@@ -367,11 +370,12 @@ class _Surroundings:
     accounts: Mapping[int, Account]
 
 
-def _name_taken(other: Volume) -> Conflict:
+def _name_taken(name: str, others: Sequence[Volume]) -> Conflict:
+    numbers = ", ".join(str(other.number) for other in others)
     return Conflict(
         "The name is taken",
-        f'The cluster has a volume "{other.name}" ({other.number}), which is not this one. Give the volume another'
-        " name, or import that one.",
+        f'The cluster has a volume "{name}" ({numbers}), which is not this one alone. Give the volume another name, or'
+        " import that one.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ GRANTED = "granted"
 
 ATTRIBUTES_LENGTH = 999 - len(f',"{PURGE}":true')
 """Bytes of the JSON of all attributes of a volume: "less than 1000", says the API's guide."""
+
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
+"""What a volume may be called: it becomes a part of an IQN."""
 
 LUN = 0
 """Of the disk behind each volume's own iSCSI target."""
@@ -143,7 +147,9 @@ class Volumes:
             Missing: there is none of that number, or it is deleted.
         """
         with _missing_if_gone(number):
-            return _volume(self._wire.change("ModifyVolume", volumeID=number, **changes)["volume"])
+            modified = self._wire.change("ModifyVolume", volumeID=number, **changes)
+        # Old API versions answer nothing.
+        return _volume(modified["volume"]) if modified.get("volume") else self.get(number)
 
     def deleted(self) -> Sequence[Volume]:
         """All that are deleted and not purged."""

@@ -1,20 +1,23 @@
 """
 JSON-RPC over HTTPS to one cluster. Knows methods by name and nothing of what they mean.
 
-Connections are kept and shared by all threads. What is asked and answered may hold secrets, and is in no message.
+Connections are kept and shared by all threads. What is asked and answered may hold secrets, and is in no message; the
+cluster's own words for an error are, without the secrets that are known by then.
 """
 
 from __future__ import annotations
 
+import base64
 import itertools
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
 
 from planner.sdk import OutcomeUnknown, ProviderError, Rejected, Retryable, Unreachable
 from providers.solidfire.settings import SolidFireSettings
@@ -52,7 +55,21 @@ Names of errors that pass. NetApp's documents advise another try for xDBVersionM
 OpenStack Cinder and of NetApp's own test tools try again.
 """
 
+SECRETS = frozenset(
+    {
+        "clusterPairingKey",
+        "initiatorSecret",
+        "password",
+        "scriptParameters",
+        "searchBindPassword",
+        "targetSecret",
+        "volumePairingKey",
+    }
+)
+"""Fields of answers that nobody may be told."""
+
 _READ_TRIES = 4
+_HIDDEN = "(secret)"
 
 _CONNECTIONS = 256
 """At most. How much is under way at once is Lunform's to say, by `max_calls`, and it is less than this."""
@@ -72,10 +89,16 @@ class Wire:
     def __init__(self, settings: SolidFireSettings) -> None:
         self._settings = settings
         self._session = requests.Session()
-        self._session.mount("https://", HTTPAdapter(pool_connections=1, pool_maxsize=_CONNECTIONS, pool_block=True))
+        self._session.mount("https://", _Adapter(pool_connections=1, pool_maxsize=_CONNECTIONS, pool_block=True))
         self._ids = itertools.count(1)
         self._version = settings.api_version
         self._negotiation = threading.Lock()
+        # As bytes: of a text the library takes Latin-1 only.
+        username, password = settings.username.encode(), settings.password.encode()
+        self._login = HTTPBasicAuth(username, password)
+        basic = base64.b64encode(username + b":" + password).decode()
+        self._secrets = {text for text in (settings.password, basic) if text}
+        self._learning = threading.Lock()
 
     def version(self) -> str:
         """Of the API that is spoken: as set, or the newest that both sides know."""
@@ -112,7 +135,7 @@ class Wire:
             answer = self._session.post(
                 f"{settings.endpoint}/json-rpc/{version}",
                 json={"method": method, "params": given, "id": next(self._ids)},
-                auth=(settings.username, settings.password),
+                auth=self._login,
                 timeout=(settings.connect_timeout, settings.timeout),
                 verify=settings.verify,  # given with each request, since an environment variable beats the session's
                 allow_redirects=False,  # a password is sent to nobody else
@@ -152,13 +175,26 @@ class Wire:
         except (ValueError, AttributeError):
             raise self._strange(method, f"HTTP {answer.status_code} without JSON") from None
         if error is not None:
-            name, message = str(error.get("name", "")), str(error.get("message", ""))
+            name, message = self._said(method, error)
             if name in RETRYABLE:
                 raise Retryable(f"{method} was put off: {name}", message)
             raise ApiError(method, name, message)
         if not isinstance(result, dict):
             raise self._strange(method, "JSON without a result")
+        if _tells_secrets(method):
+            with self._learning:
+                self._secrets.update(_secrets_in(result))
         return result
+
+    def _said(self, method: str, error: Mapping[str, Any]) -> tuple[str, str]:
+        """Name and message of an error. What is said of accounts is left out: it may hold secrets not seen before."""
+        name, message = str(error.get("name", "")), str(error.get("message", ""))
+        if "Account" in method:
+            message = "What the cluster says of accounts is not shown, since it may hold their secrets."
+        with self._learning:
+            for secret in self._secrets:
+                name, message = name.replace(secret, _HIDDEN), message.replace(secret, _HIDDEN)
+        return name, message
 
     def _newest(self, supported: object) -> str:
         """Of the versions that both sides know; the cluster tells its own as texts or as numbers."""
@@ -193,6 +229,43 @@ class Wire:
             f"{method} was answered with something else",
             f"{self._settings.endpoint} answered {what}. Is it the management address of an Element cluster?",
         )
+
+
+class _Connection(urllib3.connection.HTTPSConnection):
+    debuglevel = 0
+
+
+class _Pool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _Adapter(HTTPAdapter):
+    """Its connections print nothing, though all of a program's are told to: it would be the password."""
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        super().init_poolmanager(*arguments, **named)
+        self.poolmanager.pool_classes_by_scheme = {"https": _Pool}
+
+    def proxy_manager_for(self, *arguments: Any, **named: Any) -> Any:
+        manager = super().proxy_manager_for(*arguments, **named)
+        manager.pool_classes_by_scheme = {"https": _Pool}
+        return manager
+
+
+def _tells_secrets(method: str) -> bool:
+    return "Account" in method or "Initiators" in method
+
+
+def _secrets_in(answer: object) -> Iterator[str]:
+    match answer:
+        case dict():
+            for name, value in answer.items():
+                if name in SECRETS and isinstance(value, str) and value:
+                    yield value
+                yield from _secrets_in(value)
+        case list():
+            for item in answer:
+                yield from _secrets_in(item)
 
 
 def _nothing_happened(error: ProviderError) -> ProviderError:

@@ -25,11 +25,13 @@ class Element:
     Attributes:
         folder: with the certificate, and the volumes where they are served.
         pid: of the process.
+        password: of its administrator.
     """
 
     port: int
     folder: Path
     pid: int
+    password: str = PASSWORD
 
     @property
     def endpoint(self) -> str:
@@ -55,7 +57,7 @@ class Element:
         answer = requests.post(
             f"{self.endpoint}/json-rpc/12.3",
             json={"method": method, "params": parameters},
-            auth=(USER, PASSWORD),
+            auth=(USER.encode(), self.password.encode()),
             verify=str(self.certificate),
             timeout=30,
         ).json()
@@ -71,19 +73,8 @@ class Element:
         return int(self.call("AddAccount", username=username)["accountID"])
 
     def clear(self) -> None:
-        """An empty cluster: no volumes, groups, initiators and policies, no faults and no log."""
-        volumes = self.call("ListVolumes")["volumes"]
-        self.call("DeleteVolumes", volumeIDs=[row["volumeID"] for row in volumes if row["status"] != "deleted"])
-        self.call("PurgeDeletedVolumes", volumeIDs=[row["volumeID"] for row in volumes])
-        for group in self.call("ListVolumeAccessGroups")["volumeAccessGroups"]:
-            self.call("DeleteVolumeAccessGroup", volumeAccessGroupID=group["volumeAccessGroupID"])
-        for initiator in self.call("ListInitiators")["initiators"]:
-            self.call("DeleteInitiators", initiators=[initiator["initiatorID"]])
-        for policy in self.call("ListQoSPolicies")["qosPolicies"]:
-            self.call("DeleteQoSPolicy", qosPolicyID=policy["qosPolicyID"])
-        for account in self.call("ListAccounts")["accounts"]:
-            self.call("RemoveAccount", accountID=account["accountID"])
-        self.order(forget=True)
+        """A cluster as it was when it was new: nothing on it and nothing set, no faults and no log."""
+        self.order(empty=True, restore=True, forget=True)
 
     def calls(self) -> dict[str, int]:
         """How often each method was called since the last `order(forget=True)`."""
@@ -100,12 +91,13 @@ def open_array(element: Element, **settings: Any) -> StorageProvider:
 
 
 @contextmanager
-def running_element(folder: Path, *arguments: str) -> Iterator[Element]:
-    command = [sys.executable, "-m", "tests.emulators.element", "--folder", str(folder), *arguments]
+def running_element(folder: Path, *arguments: str, password: str = PASSWORD) -> Iterator[Element]:
+    command = [sys.executable, "-m", "tests.emulators.element", "--folder", str(folder), "--password", password]
+    command += arguments
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
-            yield Element(int(process.stdout.readline()), folder, process.pid)
+            yield Element(int(process.stdout.readline()), folder, process.pid, password)
         finally:
             process.terminate()
             process.wait()

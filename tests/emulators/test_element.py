@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,21 @@ def test_an_account_is_found_by_its_name_or_not_at_all(sdk: Any, account: int, r
     assert refused(sdk.get_account_by_id, 10**6) == "xUnknownAccount"
 
 
+def test_a_secret_is_twelve_to_sixteen_characters(sdk: Any, account: int, refused: Callable[..., str]) -> None:
+    for length in (11, 17):
+        assert refused(sdk.add_account, "short", initiator_secret="x" * length)
+        assert refused(sdk.modify_account, account, target_secret="x" * length)
+    kept = sdk.modify_account(account, initiator_secret="twelve-chars", attributes={"a": "1"}).account
+    assert (kept.initiator_secret.secret, kept.attributes) == ("twelve-chars", {"a": "1"})
+
+
+def test_a_locked_account_ends_its_sessions(element: Element, sdk: Any, account: int) -> None:
+    volume = new_volume(sdk, account).volume_id
+    element.order(set={"sessions": [{"volumeID": volume}, {"volumeID": volume + 1}]})
+    sdk.modify_account(account, status="locked")
+    assert element.call("ListISCSISessions")["sessions"] == [{"volumeID": volume + 1}]
+
+
 def test_an_account_goes_when_its_volumes_are_purged(sdk: Any, account: int, refused: Callable[..., str]) -> None:
     volume = new_volume(sdk, account)
     assert sdk.get_account_by_id(account).account.volumes == [volume.volume_id]
@@ -208,11 +224,65 @@ def test_a_deleted_volume_can_be_restored_until_it_is_purged(
     assert refused(sdk.restore_deleted_volume, volume) == "xVolumeIDDoesNotExist"
 
 
-def test_many_volumes_go_by_one_call(sdk: Any, account: int) -> None:
+def test_sessions_end_with_the_volume(element: Element, sdk: Any, account: int) -> None:
+    deleted, locked = new_volume(sdk, account).volume_id, new_volume(sdk, account).volume_id
+    element.order(set={"sessions": [{"volumeID": deleted}, {"volumeID": locked}]})
+    sdk.delete_volume(deleted)
+    assert element.call("ListISCSISessions")["sessions"] == [{"volumeID": locked}]
+    sdk.modify_volume(locked, access="locked")
+    assert element.call("ListISCSISessions")["sessions"] == []
+
+
+@pytest.mark.parametrize("by", ["volume_ids", "account_ids", "volume_access_group_ids"])
+def test_many_volumes_go_by_one_call(sdk: Any, account: int, by: str) -> None:
     numbers = [new_volume(sdk, account).volume_id for _ in range(3)]
-    sdk.delete_volumes(volume_ids=numbers)
-    sdk.purge_deleted_volumes(volume_ids=numbers)
+    before = new_volume(sdk, account).volume_id
+    group = sdk.create_volume_access_group("all", volumes=[*numbers, before]).volume_access_group_id
+    sdk.delete_volume(before)
+    chosen = {"volume_ids": numbers, "account_ids": [account], "volume_access_group_ids": [group]}[by]
+    deleted = sdk.delete_volumes(**{by: chosen}).volumes
+    assert {volume.status for volume in deleted} == {"deleted"}
+    assert len(deleted) == 3
+    sdk.purge_deleted_volumes(**{by: chosen})
     assert sdk.list_volumes(volume_ids=numbers).volumes == []
+
+
+def test_a_call_is_about_five_hundred_volumes_at_most(sdk: Any, account: int, refused: Callable[..., str]) -> None:
+    too_many = list(range(1, 502))
+    for call in (sdk.delete_volumes, sdk.purge_deleted_volumes, sdk.modify_volumes):
+        assert refused(call, volume_ids=too_many) == "xExceededLimit"
+    assert refused(sdk.delete_volumes, volume_ids=[1], account_ids=[account]) == "xInvalidParameter"
+    assert refused(sdk.delete_volumes) == "xInvalidParameter"
+
+
+def test_many_volumes_change_all_or_none(sdk: Any, account: int, refused: Callable[..., str]) -> None:
+    small, large = new_volume(sdk, account), new_volume(sdk, account, total_size=3 * GB)
+    both = [small.volume_id, large.volume_id]
+    assert refused(sdk.modify_volumes, both, total_size=2 * GB) == "xVolumeShrinkProhibited"
+    assert sdk.list_volumes(volume_ids=both).volumes[0].total_size == small.total_size
+    changed = sdk.modify_volumes(both, total_size=4 * GB).volumes
+    assert {volume.total_size for volume in changed} == {4_000_317_440}
+
+
+def test_a_new_volume_can_take_its_time(element: Element, sdk: Any, account: int) -> None:
+    element.order(set={"create_seconds": 3600})
+    volume = new_volume(sdk, account)
+    assert volume.status == "init"
+    assert volume.volume_id not in [each.volume_id for each in sdk.list_active_volumes().volumes]
+    element.order(advance=3601)
+    assert sdk.list_volumes(volume_ids=[volume.volume_id]).volumes[0].status == "active"
+
+
+def test_old_versions_leave_objects_out_of_answers(element: Element, sdk: Any) -> None:
+    element.order(set={"brief": True})
+    made = sdk.add_account("brief")
+    volume = sdk.create_volume("db", made.account_id, GB, True)
+    assert (made.account, volume.volume) == (None, None)
+    assert sdk.modify_volume(volume.volume_id, total_size=2 * GB).volume is None
+    group = sdk.create_volume_access_group("brief")
+    assert group.volume_access_group is None
+    element.order(restore=True)
+    assert sdk.modify_volume(volume.volume_id, total_size=3 * GB).volume.volume_id == volume.volume_id
 
 
 @pytest.mark.parametrize(
@@ -229,10 +299,96 @@ def test_what_no_cluster_takes_is_refused(
 def test_limits_can_be_set(element: Element, sdk: Any, account: int, refused: Callable[..., str]) -> None:
     before = sdk.get_limits().volumes_per_account_count_max
     element.order(set={"limits": {"volumesPerAccountCountMax": 1}})
+    assert sdk.get_limits().volumes_per_account_count_max == 1
     new_volume(sdk, account)
     given = {"name": "db", "account_id": account, "total_size": GB, "enable512e": True}
     assert refused(sdk.create_volume, **given) == "xExceededLimit"
-    element.order(set={"limits": {"volumesPerAccountCountMax": before}})
+    element.order(restore=True)
+    assert sdk.get_limits().volumes_per_account_count_max == before
+
+
+def test_there_is_a_most_of_everything(element: Element, sdk: Any, account: int, refused: Callable[..., str]) -> None:
+    from solidfire.models import CreateInitiator
+
+    def some_initiators() -> Any:
+        return sdk.create_initiators([CreateInitiator(name=f"iqn.1993-08.org.debian:01:{key}") for key in range(2)])
+
+    for limit, call in (
+        ("accountCountMax", lambda: sdk.add_account("one-more")),
+        ("volumeCountMax", lambda: [new_volume(sdk, account) for _ in range(2)]),
+        ("qosPolicyCountMax", lambda: [sdk.create_qos_policy("media", figures(100, 200, 300)) for _ in range(2)]),
+        ("initiatorCountMax", some_initiators),
+    ):
+        element.order(set={"limits": {limit: 1}})
+        assert refused(call) == "xExceededLimit", limit
+
+
+def test_what_excludes_each_other_is_refused(sdk: Any, account: int, refused: Callable[..., str]) -> None:
+    policy = sdk.create_qos_policy("media", figures(100, 200, 300)).qos_policy.qos_policy_id
+    both = {"qos": figures(100, 200, 300), "qos_policy_id": policy}
+    volume = new_volume(sdk, account).volume_id
+    assert refused(sdk.modify_volume, volume, **both) == "xInvalidParameter"
+    assert refused(sdk.create_volume, "db", account, GB, True, **both) == "xInvalidParameter"
+    assert refused(sdk.list_volumes, volume_ids=[volume], start_volume_id=1) == "xInvalidParameter"
+
+
+def test_a_name_and_its_sectors_are_a_volumes_for_ever(element: Element, sdk: Any, account: int) -> None:
+    volume = new_volume(sdk, account)
+    given = {"volumeID": volume.volume_id, "name": "other", "enable512e": False}
+    answer = by_hand(element, "ModifyVolume", given).json()
+    assert answer["unusedParameters"] == ["enable512e", "name"]
+    assert (answer["result"]["volume"]["name"], answer["result"]["volume"]["enable512e"]) == ("db", True)
+
+
+def test_volumes_are_listed_by_account_and_by_state(sdk: Any, account: int) -> None:
+    other = sdk.add_account("other").account_id
+    kept, deleted = new_volume(sdk, account).volume_id, new_volume(sdk, account).volume_id
+    theirs = new_volume(sdk, other).volume_id
+    sdk.delete_volume(deleted)
+
+    def numbers(answer: Any) -> list[int]:
+        return [volume.volume_id for volume in answer.volumes]
+
+    assert numbers(sdk.list_volumes_for_account(account)) == [kept, deleted]
+    assert numbers(sdk.list_active_volumes()) == [kept, theirs]
+    assert numbers(sdk.list_deleted_volumes()) == [deleted]
+    assert numbers(sdk.list_volumes(volume_status="deleted")) == [deleted]
+    assert numbers(sdk.list_volumes(start_volume_id=deleted, limit=1)) == [deleted]
+
+
+def test_names_of_errors_that_no_source_settles_can_be_set(
+    element: Element, sdk: Any, account: int, refused: Callable[..., str]
+) -> None:
+    volume = new_volume(sdk, account).volume_id
+    calls: dict[str, Callable[[], str]] = {
+        "qos out of range": lambda: refused(sdk.modify_volume, volume, qos=figures(1, 2, 3)),
+        "bad name": lambda: refused(sdk.create_volume, "under_score", account, GB, True),
+        "account has volumes": lambda: refused(sdk.remove_account, account),
+        "purge of an active volume": lambda: refused(sdk.purge_deleted_volume, volume),
+        "no such group": lambda: refused(sdk.delete_volume_access_group, 10**6),
+    }
+    for what, call in calls.items():
+        element.order(set={"names": {what: "xOther"}})
+        assert call() == "xOther", what
+    element.order(set={"names": {"second delete": "xOther", "no room": "xFull"}, "fullness": "stage4Critical"})
+    sdk.delete_volume(volume)
+    assert refused(sdk.delete_volume, volume) == "xOther"
+    assert refused(sdk.create_volume, "db", account, GB, True) == "xFull"
+
+
+def test_the_cluster_takes_no_more_than_it_would_ever_provision(
+    element: Element, sdk: Any, account: int, refused: Callable[..., str]
+) -> None:
+    element.order(set={"raw_bytes": GB})
+    new_volume(sdk, account, total_size=4 * GB)
+    assert sdk.get_cluster_capacity().cluster_capacity.max_over_provisionable_space == 5 * GB
+    assert refused(sdk.create_volume, "db", account, 2 * GB, True) == "xExceededLimit"
+
+
+def test_no_sum_of_floors_is_too_large(element: Element, sdk: Any, account: int) -> None:
+    element.order(set={"max_iops": 1000})
+    floors = [new_volume(sdk, account, qos=figures(900, 1000, 1000)).qos.min_iops for _ in range(3)]
+    assert sum(floors) > sdk.get_cluster_capacity().cluster_capacity.max_iops
 
 
 # Quality of service
@@ -244,6 +400,28 @@ def test_a_volume_has_its_own_figures_or_the_default(sdk: Any, account: int) -> 
     assert told(volume.qos) == (5000, 10000, 15000)
     assert (volume.qos.burst_time, volume.qos.curve["4096"]) == (60, 100)
     assert told(sdk.modify_volume(volume.volume_id, qos=figures(100, 200, 300)).volume.qos) == (100, 200, 300)
+
+
+def test_the_default_is_the_clusters_and_can_be_changed(element: Element, sdk: Any, account: int) -> None:
+    before = new_volume(sdk, account)
+    element.order(set={"default_qos": {"minIOPS": 100, "maxIOPS": 200, "burstIOPS": 300}})
+    assert told(sdk.get_default_qos()) == (100, 200, 300)
+    assert told(new_volume(sdk, account).qos) == (100, 200, 300)
+    assert told(sdk.list_volumes(volume_ids=[before.volume_id]).volumes[0].qos) == (50, 15000, 15000)
+
+
+@pytest.mark.parametrize(("merges", "then"), [(True, (100, 900, 1000)), (False, (50, 900, 15000))])
+def test_a_part_of_the_figures_is_merged_or_not(
+    element: Element, sdk: Any, account: int, merges: bool, then: tuple[int, int, int]
+) -> None:
+    """No source settles it for volumes; for policies they are merged."""
+    from solidfire.models import QoS
+
+    element.order(set={"merges_qos": merges})
+    volume = new_volume(sdk, account, qos=figures(100, 200, 1000)).volume_id
+    assert told(sdk.modify_volume(volume, qos=QoS(max_iops=900)).volume.qos) == then
+    policy = sdk.create_qos_policy("media", figures(100, 200, 1000)).qos_policy.qos_policy_id
+    assert told(sdk.modify_qos_policy(policy, qos=QoS(max_iops=900)).qos_policy.qos) == (100, 900, 1000)
 
 
 @pytest.mark.parametrize("wrong", [(49, 200, 300), (100, 200, 200_001), (300, 200, 400), (100, 300, 200)])
@@ -297,6 +475,79 @@ def test_an_initiator_is_in_one_group_only(sdk: Any, refused: Callable[..., str]
     assert refused(sdk.add_initiators_to_volume_access_group, other, [name]) == "xExceededLimit"
 
 
+def test_groups_and_their_members_are_limited(
+    element: Element, sdk: Any, account: int, refused: Callable[..., str]
+) -> None:
+    names = [f"iqn.1993-08.org.debian:01:kvm{key}" for key in range(2)]
+    volumes = [new_volume(sdk, account).volume_id for _ in range(2)]
+    one = {"initiatorsPerVolumeAccessGroupCountMax": 1, "volumesPerVolumeAccessGroupCountMax": 1}
+    element.order(set={"limits": {**one, "volumeAccessGroupsPerVolumeCountMax": 1}})
+    assert refused(sdk.create_volume_access_group, "all", initiators=names) == "xExceededLimit"
+    assert refused(sdk.create_volume_access_group, "all", volumes=volumes) == "xExceededLimit"
+    assert sdk.list_initiators().initiators == [], "what is refused leaves nothing behind"
+    assert sdk.list_volume_access_groups().volume_access_groups == []
+    sdk.create_volume_access_group("first", volumes=volumes[:1])
+    other = sdk.create_volume_access_group("second").volume_access_group_id
+    assert refused(sdk.add_volumes_to_volume_access_group, other, volumes[:1]) == "xExceededLimit"
+    element.order(set={"limits": {"volumeAccessGroupCountMax": 2}})
+    assert refused(sdk.create_volume_access_group, "third") == "xExceededLimit"
+
+
+def test_lists_that_are_given_to_a_group_replace_its_own(sdk: Any, account: int) -> None:
+    first, second = new_volume(sdk, account).volume_id, new_volume(sdk, account).volume_id
+    name = "iqn.1993-08.org.debian:01:kvm"
+    group = sdk.create_volume_access_group("hosts", initiators=[name], volumes=[first]).volume_access_group_id
+    changed = sdk.modify_volume_access_group(group, volumes=[second]).volume_access_group
+    assert (changed.volumes, changed.initiators) == ([second], [name])
+
+
+@pytest.mark.parametrize(
+    ("said", "by_default", "left"), [(True, False, 0), (False, True, 1), (None, True, 0), (None, False, 1)]
+)
+def test_initiators_go_with_their_group_or_stay(
+    element: Element, sdk: Any, said: bool | None, by_default: bool, left: int
+) -> None:
+    element.order(set={"drops_orphans": by_default})
+    name, more = "iqn.1993-08.org.debian:01:kvm", {} if said is None else {"delete_orphan_initiators": said}
+    for leave in (
+        lambda group: sdk.delete_volume_access_group(group, **more),
+        lambda group: sdk.modify_volume_access_group(group, initiators=[], **more),
+        lambda group: by_hand(
+            element,
+            "RemoveInitiatorsFromVolumeAccessGroup",
+            {"volumeAccessGroupID": group, "initiators": [name]}
+            | ({} if said is None else {"deleteOrphanInitiators": said}),
+        ),
+    ):
+        leave(sdk.create_volume_access_group("hosts", initiators=[name]).volume_access_group_id)
+        assert len(sdk.list_initiators().initiators) == left
+
+
+def test_an_initiator_is_taken_out_of_its_group_by_none(element: Element, sdk: Any) -> None:
+    group = sdk.create_volume_access_group("hosts", initiators=["iqn.1993-08.org.debian:01:kvm"]).volume_access_group_id
+    (initiator,) = sdk.list_initiators().initiators
+    taken = {"initiatorID": initiator.initiator_id, "volumeAccessGroupID": None}
+    element.call("ModifyInitiators", initiators=[taken])
+    assert sdk.list_initiators().initiators[0].volume_access_groups == []
+    element.call("ModifyInitiators", initiators=[{**taken, "volumeAccessGroupID": group, "alias": "kvm"}])
+    (found,) = sdk.list_initiators().initiators
+    assert (found.volume_access_groups, found.alias) == ([group], "kvm")
+
+
+@pytest.mark.parametrize("wrong", ["kvm", "iqn.1993-08.org.debian:01:KVM", "iqn.93.org:x", "x" * 225])
+def test_a_name_that_is_no_initiators_is_refused(sdk: Any, refused: Callable[..., str], wrong: str) -> None:
+    assert refused(sdk.create_volume_access_group, "hosts", initiators=[wrong]) == "xInvalidParameter"
+
+
+def test_initiators_are_made_all_or_none(sdk: Any, refused: Callable[..., str]) -> None:
+    from solidfire.models import CreateInitiator
+
+    wanted = [CreateInitiator(name=f"iqn.1993-08.org.debian:01:{key}") for key in ("a", "b")]
+    wanted[1].volume_access_group_id = 10**6
+    assert refused(sdk.create_initiators, wanted) == "xVolumeAccessGroupIDDoesNotExist"
+    assert sdk.list_initiators().initiators == []
+
+
 def test_initiators_are_objects_of_their_own(sdk: Any, refused: Callable[..., str]) -> None:
     from solidfire.models import CreateInitiator
 
@@ -348,15 +599,41 @@ def test_a_result_is_read_once(element: Element, sdk: Any, account: int, refused
     assert refused(sdk.get_async_result, clone.async_handle) == "xAsyncHandleDoesNotExist"
 
 
-def test_a_volume_has_two_clone_jobs_at_most(
-    element: Element, sdk: Any, account: int, refused: Callable[..., str]
+@pytest.mark.parametrize(("limit", "name"), [("Volume", "xMaxClonesPerVolume"), ("Node", "xMaxClonesPerNode")])
+def test_clones_beyond_the_limits_are_queued_or_refused(
+    element: Element, sdk: Any, account: int, refused: Callable[..., str], limit: str, name: str
 ) -> None:
-    element.order(set={"clone_seconds": 3600})
+    """The documents say queued; drivers know names of errors."""
+    element.order(set={"clone_seconds": 3600, "limits": {f"cloneJobsPer{limit}Max": 1}})
     source = new_volume(sdk, account).volume_id
-    for _ in range(2):
-        sdk.clone_volume(source, "copy")
-    assert refused(sdk.clone_volume, source, "copy") == "xMaxClonesPerVolumeExceeded"
-    element.order(advance=3601, set={"clone_seconds": 0.2})
+    handles = [sdk.clone_volume(source, "copy").async_handle for _ in range(3)]
+
+    def ended() -> list[bool]:
+        return [sdk.get_async_result(handle, keep_result=True)["status"] == "complete" for handle in handles]
+
+    element.order(advance=3601)
+    assert ended() == [True, False, False]
+    element.order(advance=3600)
+    assert ended() == [True, True, False]
+    element.order(set={"queues_clones": False})
+    assert refused(sdk.clone_volume, source, "copy") == f"{name}Exceeded"
+
+
+def test_an_error_of_a_job_is_in_a_good_answer(element: Element, sdk: Any, account: int) -> None:
+    element.order(set={"clone_error": "xSliceNotRegistered"})
+    clone = sdk.clone_volume(new_volume(sdk, account).volume_id, "copy")
+    element.order(advance=60)
+    (listed,) = (each for each in sdk.list_async_results().async_handles if each.async_result_id == clone.async_handle)
+    assert (listed.completed, listed.success) == (True, False)
+    told = sdk.get_async_result(clone.async_handle)
+    assert (told["status"], told["error"]["name"], "result" in told) == ("complete", "xSliceNotRegistered", False)
+    assert sdk.list_volumes(volume_ids=[clone.volume_id]).volumes == []
+
+
+def test_a_clone_is_in_no_group(sdk: Any, account: int) -> None:
+    source = new_volume(sdk, account).volume_id
+    sdk.create_volume_access_group("hosts", volumes=[source])
+    assert sdk.clone_volume(source, "copy").volume.volume_access_groups == []
 
 
 def test_snapshots_are_listed_by_their_volume(sdk: Any, account: int, refused: Callable[..., str]) -> None:
@@ -366,6 +643,24 @@ def test_snapshots_are_listed_by_their_volume(sdk: Any, account: int, refused: C
     assert (found.snapshot_id, found.name, found.total_size) == (made.snapshot_id, "before", volume.total_size)
     sdk.delete_snapshot(made.snapshot_id)
     assert refused(sdk.delete_snapshot, made.snapshot_id) == "xSnapshotIDDoesNotExist"
+
+
+def test_snapshots_stay_until_their_volume_is_purged(sdk: Any, account: int) -> None:
+    volume = new_volume(sdk, account).volume_id
+    snapshot = sdk.create_snapshot(volume, name="before").snapshot_id
+    sdk.delete_volume(volume)
+    assert [each.snapshot_id for each in sdk.list_snapshots(volume_id=volume).snapshots] == [snapshot]
+    sdk.purge_deleted_volume(volume)
+    assert sdk.list_snapshots(volume_id=volume).snapshots == []
+
+
+def test_a_volume_has_so_many_snapshots_at_most(
+    element: Element, sdk: Any, account: int, refused: Callable[..., str]
+) -> None:
+    element.order(set={"limits": {"snapshotsPerVolumeMax": 1}})
+    volume = new_volume(sdk, account).volume_id
+    sdk.create_snapshot(volume)
+    assert refused(sdk.create_snapshot, volume) == "xMaxSnapshotsPerVolumeExceeded"
 
 
 # The transport
@@ -380,6 +675,39 @@ def test_both_spellings_and_old_versions_are_served(element: Element, path: str)
 
 def test_an_unknown_version_is_not_found(element: Element) -> None:
     assert by_hand(element, "GetAPI", path="/json-rpc/99.0").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["application/json-rpc", "application/json", "json-rpc", None])
+def test_any_content_type_is_taken(element: Element, kind: str | None) -> None:
+    answer = requests.post(
+        f"{element.endpoint}/json-rpc/12.3",
+        data=json.dumps({"method": "GetVolumeCount"}),  # parameters may be left out
+        headers={"Content-Type": kind} if kind else {},
+        auth=(USER, PASSWORD),
+        verify=str(element.certificate),
+        timeout=30,
+    )
+    assert answer.json() == {"id": None, "result": {"count": 0}}
+
+
+def test_calls_go_one_by_one_and_parameters_by_name(element: Element) -> None:
+    positional = by_hand(element, "GetVolumeCount", [1]).json()
+    batch = requests.post(
+        f"{element.endpoint}/json-rpc/12.3",
+        json=[{"method": "GetVolumeCount"}],
+        auth=(USER, PASSWORD),
+        verify=str(element.certificate),
+        timeout=30,
+    ).json()
+    assert positional["error"]["code"] == batch["error"]["code"] == 500
+
+
+def test_versions_can_be_others_and_be_numbers(element: Element) -> None:
+    element.order(set={"versions": [8.0, 9.0]})
+    told = by_hand(element, "GetAPI", path="/json-rpc/8.0").json()["result"]
+    assert (told["currentVersion"], told["supportedVersions"]) == (9.0, [8.0, 9.0])
+    assert "CreateVolume" in told["9.0"]
+    assert by_hand(element, "GetAPI").status_code == 404
 
 
 def test_a_wrong_password_is_answered_in_html(element: Element) -> None:
@@ -414,6 +742,7 @@ def test_a_misspelt_parameter_is_only_told(element: Element) -> None:
     answer = by_hand(element, "ListVolumes", {"volumeIds": [1]}).json()
     assert answer["unusedParameters"] == ["volumeIds"]
     assert "volumes" in answer["result"]
+    assert element.order()["unused"] == [["ListVolumes", ["volumeIds"]]]
 
 
 # Faults
@@ -434,6 +763,18 @@ def test_an_error_can_be_ordered(element: Element) -> None:
     assert by_hand(element, "GetLimits").json()["error"]["name"] == "xDBVersionMismatch"
     assert "result" in by_hand(element, "GetLimits").json()
     assert element.calls() == {"GetLimits": 2}
+
+
+def test_a_call_can_be_late_or_be_answered_by_something_else(element: Element, account: int) -> None:
+    given = {"name": "late", "accountID": account, "totalSize": GB, "enable512e": True}
+    element.fail("CreateVolume", "late", seconds=0.3)
+    began = time.monotonic()
+    assert "result" in by_hand(element, "CreateVolume", given).json()
+    assert time.monotonic() - began >= 0.3
+    element.fail("CreateVolume", "status", status=503)
+    answer = by_hand(element, "CreateVolume", given)
+    assert (answer.status_code, answer.text[:6]) == (503, "<html>")
+    assert len(element.call("ListVolumes")["volumes"]) == 1
 
 
 def test_the_certificate_is_its_own(element: Element, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ secrets that it sees. Which error it is, a volume's or a VM's name says.
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from planner.sdk import (
@@ -25,6 +26,14 @@ from planner.sdk.storage import ActualVolume, CreateVolume
 from providers.sandbox import PROVIDER as SANDBOX
 from providers.sandbox.definition import read_settings
 from providers.sandbox.provider import SandboxArray, SandboxHypervisor
+
+
+def make_findable(folder: Path) -> None:
+    """A provider is found by its entry point, wherever its package lies; `folder` is to be among Python's paths."""
+    described = folder / "blabbing-1.dist-info"
+    described.mkdir(parents=True)
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: blabbing\nVersion: 1\n")
+    (described / "entry_points.txt").write_text("[lunform.providers]\nblabbing = tests.secrecy.blabbing:PROVIDER\n")
 
 
 class BlabbingArray(SandboxArray):

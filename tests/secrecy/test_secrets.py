@@ -24,6 +24,7 @@ import pytest
 
 from providers.sandbox.array import chap_secret
 from tests.command import ROOT
+from tests.secrecy.blabbing import make_findable
 from tests.secrecy.evidence import left_in, search
 
 SECRETS = {
@@ -167,12 +168,9 @@ class Life:
     found: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("work/inner", "home", "tmp", "plugin/blabbing-1.dist-info"):
+        for name in ("work/inner", "home", "tmp"):
             (self.folder / name).mkdir(parents=True)
-        # A provider is found by its entry point, wherever its package lies.
-        described = self.folder / "plugin" / "blabbing-1.dist-info"
-        (described / "METADATA").write_text("Metadata-Version: 2.1\nName: blabbing\nVersion: 1\n")
-        (described / "entry_points.txt").write_text("[lunform.providers]\nblabbing = tests.secrecy.blabbing:PROVIDER\n")
+        make_findable(self.folder / "plugin")
         (self.work / "inner" / "main.lun.hcl").write_text(INNER)
         # Given from outside, and no business of Lunform's.
         accounts = {"a": {"key": SECRETS["inner"]}, "b": {"key": SECRETS["other"]}}

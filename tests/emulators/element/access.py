@@ -8,7 +8,7 @@ import string
 from collections.abc import Iterable
 
 from tests.emulators.element.cluster import ApiError, Cluster, Row, api
-from tests.emulators.element.volumes import hold_attributes, volume_of
+from tests.emulators.element.volumes import end_sessions, group_of, hold_attributes, volume_of
 
 _NAMES = re.compile(r"iqn\.\d{4}-\d{2}\.[a-z0-9.-]+(?::[a-z0-9.:-]+)?|(?:[0-9a-f]{2}:){7}[0-9a-f]{2}|[0-9a-f]{16}")
 
@@ -76,16 +76,16 @@ def ModifyAccount(
     enableChap: bool | None = None,
 ) -> Row:
     account = account_of(cluster, accountID)
-    if username is not None and any(
-        other["username"] == username for other in cluster.accounts.values() if other is not account
-    ):
-        raise ApiError("xDuplicateUsername", f"{username} is in use.")
+    if username is not None:
+        cluster.hold_name("account", username)
+        if any(other["username"] == username for other in cluster.accounts.values() if other is not account):
+            raise ApiError("xDuplicateUsername", f"{username} is in use.")
     if status not in (None, "active", "locked"):
         raise ApiError("xUnrecognizedEnumString", f"{status} is no account status")
     given = {
         "username": username,
         "status": status,
-        "attributes": attributes,
+        "attributes": None if attributes is None else hold_attributes(attributes),
         "enableChap": enableChap,
         "initiatorSecret": None if initiatorSecret is None else _secret(cluster, initiatorSecret),
         "targetSecret": None if targetSecret is None else _secret(cluster, targetSecret),
@@ -93,6 +93,8 @@ def ModifyAccount(
     account |= {name: value for name, value in given.items() if value is not None}
     for number, volume in cluster.volumes.items():
         if volume["accountID"] == accountID:
+            if account["status"] == "locked":
+                end_sessions(cluster, number)
             cluster.on_change(number)
     return {"account": _account(cluster, account)}
 
@@ -141,7 +143,7 @@ def _initiator_of(cluster: Cluster, number: int) -> Row:
 
 def _add_initiator(cluster: Cluster, name: str, **more: object) -> Row:
     longest = cluster.limits["initiatorNameLengthMax"]
-    if len(name) > longest or not _NAMES.fullmatch(name.lower() if ":" not in name[:3] else name):
+    if len(name) > longest or not _NAMES.fullmatch(name if name.startswith("iqn") else name.lower()):
         raise ApiError("xInvalidParameter", f"'{name}' is no initiator name")
     cluster.within("initiatorCountMax", len(cluster.initiators) + 1)
     number = next(cluster.ids)
@@ -167,21 +169,48 @@ def _initiator(cluster: Cluster, row: Row) -> Row:
 
 @api
 def CreateInitiators(cluster: Cluster, initiators: list) -> Row:
+    if not all(row.get("name") for row in initiators):
+        raise ApiError("xMissingParameter", "Missing member=[name]")
     names = [row["name"] for row in initiators]
     for name in names:
         if _initiator_named(cluster, name) is not None or names.count(name) > 1:
             raise ApiError("xInitiatorExists", f"Initiator {name} exists.")
-    for row in initiators:
-        if row.get("volumeAccessGroupID") is not None:
-            _group_of(cluster, row["volumeAccessGroupID"])
     made = []
-    for row in initiators:
-        more = {name: row[name] for name in ("alias", "attributes", "requireChap", "chapUsername") if row.get(name)}
-        new = _add_initiator(cluster, row["name"], **more)
-        if row.get("volumeAccessGroupID") is not None:
-            _join(cluster, _group_of(cluster, row["volumeAccessGroupID"]), new["initiatorID"])
-        made.append(new)
+    with cluster.all_or_nothing():
+        for row in initiators:
+            new = _add_initiator(cluster, row["name"], **_told(cluster, row))
+            if row.get("volumeAccessGroupID") is not None:
+                _join(cluster, group_of(cluster, row["volumeAccessGroupID"]), new["initiatorID"])
+            made.append(new)
     return {"initiators": [_initiator(cluster, row) for row in made]}
+
+
+def _told(cluster: Cluster, given: Row) -> Row:
+    """What a call says of an initiator, besides its name and its group."""
+    told = {name: given[name] for name in ("alias", "attributes", "requireChap", "chapUsername") if given.get(name)}
+    if len(told.get("alias", "")) > cluster.limits["initiatorAliasLengthMax"]:
+        raise ApiError("xInvalidParameter", "The alias is too long")
+    hold_attributes(told.get("attributes", {}))
+    secrets = ("initiatorSecret", "targetSecret")
+    return told | {name: _secret(cluster, given[name]) for name in secrets if given.get(name)}
+
+
+@api
+def ModifyInitiators(cluster: Cluster, initiators: list) -> Row:
+    with cluster.all_or_nothing():
+        for row in initiators:
+            number = row.get("initiatorID")
+            _initiator_of(cluster, number).update(_told(cluster, row))
+            if "volumeAccessGroupID" not in row:
+                continue
+            for group in cluster.groups.values():
+                if number in group["initiators"]:
+                    group["initiators"].remove(number)
+                    _changed(cluster, group)
+            if row["volumeAccessGroupID"] is not None:
+                _join(cluster, group_of(cluster, row["volumeAccessGroupID"]), number)
+                _changed(cluster, group_of(cluster, row["volumeAccessGroupID"]))
+    return {"initiators": [_initiator(cluster, _initiator_of(cluster, row["initiatorID"])) for row in initiators]}
 
 
 @api
@@ -206,12 +235,6 @@ def DeleteInitiators(cluster: Cluster, initiators: list) -> Row:
 
 
 # Volume access groups
-
-
-def _group_of(cluster: Cluster, number: int) -> Row:
-    if number not in cluster.groups:
-        raise ApiError("xVolumeAccessGroupIDDoesNotExist", f"VolumeAccessGroupID {number} does not exist.")
-    return cluster.groups[number]
 
 
 def _group(cluster: Cluster, group: Row) -> Row:
@@ -286,8 +309,9 @@ def CreateVolumeAccessGroup(
         "volumeAccessGroupID": next(cluster.ids),
         "volumes": [],
     }
-    _admit_initiators(cluster, group, initiators or (), strict=False)
-    _admit_volumes(cluster, group, volumes or (), strict=False)
+    with cluster.all_or_nothing():
+        _admit_initiators(cluster, group, initiators or (), strict=False)
+        _admit_volumes(cluster, group, volumes or (), strict=False)
     cluster.groups[group["volumeAccessGroupID"]] = group
     _changed(cluster, group)
     return {"volumeAccessGroupID": group["volumeAccessGroupID"], "volumeAccessGroup": _group(cluster, group)}
@@ -301,10 +325,25 @@ def ModifyVolumeAccessGroup(
     initiators: list | None = None,
     volumes: list | None = None,
     attributes: dict | None = None,
-    deleteOrphanInitiators: bool = True,
+    deleteOrphanInitiators: bool | None = None,
 ) -> Row:
-    group = _group_of(cluster, volumeAccessGroupID)
-    before = list(group["volumes"])
+    with cluster.all_or_nothing():
+        return _modify_group(
+            cluster, volumeAccessGroupID, name, initiators, volumes, attributes, deleteOrphanInitiators
+        )
+
+
+def _modify_group(
+    cluster: Cluster,
+    number: int,
+    name: str | None,
+    initiators: list | None,
+    volumes: list | None,
+    attributes: dict | None,
+    drop_orphans: bool | None,
+) -> Row:
+    group = group_of(cluster, number)
+    before, initiators_before = list(group["volumes"]), list(group["initiators"])
     if name is not None:
         cluster.hold_name("volumeAccessGroup", name)
         group["name"] = name
@@ -316,14 +355,15 @@ def ModifyVolumeAccessGroup(
         _admit_volumes(cluster, group, volumes, strict=False)
     if attributes is not None:
         group["attributes"] = hold_attributes(attributes)
-    for number in {*before, *group["volumes"]}:
-        cluster.on_change(number)
+    _drop_orphans(cluster, initiators_before, drop_orphans)
+    for volume in {*before, *group["volumes"]}:
+        cluster.on_change(volume)
     return {"volumeAccessGroup": _group(cluster, group)}
 
 
 @api
 def AddVolumesToVolumeAccessGroup(cluster: Cluster, volumeAccessGroupID: int, volumes: list) -> Row:
-    group = _group_of(cluster, volumeAccessGroupID)
+    group = group_of(cluster, volumeAccessGroupID)
     _admit_volumes(cluster, group, volumes, strict=True)
     _changed(cluster, group)
     return {"volumeAccessGroup": _group(cluster, group)}
@@ -331,7 +371,7 @@ def AddVolumesToVolumeAccessGroup(cluster: Cluster, volumeAccessGroupID: int, vo
 
 @api
 def RemoveVolumesFromVolumeAccessGroup(cluster: Cluster, volumeAccessGroupID: int, volumes: list) -> Row:
-    group = _group_of(cluster, volumeAccessGroupID)
+    group = group_of(cluster, volumeAccessGroupID)
     for number in volumes:
         if number not in group["volumes"]:
             raise ApiError("xNotInVolumeAccessGroup", f"VolumeID {number} is not in the group.")
@@ -343,7 +383,7 @@ def RemoveVolumesFromVolumeAccessGroup(cluster: Cluster, volumeAccessGroupID: in
 
 @api
 def AddInitiatorsToVolumeAccessGroup(cluster: Cluster, volumeAccessGroupID: int, initiators: list) -> Row:
-    group = _group_of(cluster, volumeAccessGroupID)
+    group = group_of(cluster, volumeAccessGroupID)
     _admit_initiators(cluster, group, initiators, strict=True)
     _changed(cluster, group)
     return {"volumeAccessGroup": _group(cluster, group)}
@@ -351,36 +391,36 @@ def AddInitiatorsToVolumeAccessGroup(cluster: Cluster, volumeAccessGroupID: int,
 
 @api
 def RemoveInitiatorsFromVolumeAccessGroup(
-    cluster: Cluster, volumeAccessGroupID: int, initiators: list, deleteOrphanInitiators: bool = True
+    cluster: Cluster, volumeAccessGroupID: int, initiators: list, deleteOrphanInitiators: bool | None = None
 ) -> Row:
-    group = _group_of(cluster, volumeAccessGroupID)
+    group = group_of(cluster, volumeAccessGroupID)
     for item in initiators:
         row = _initiator_of(cluster, item) if isinstance(item, int) else _initiator_named(cluster, str(item))
         if row is None or row["initiatorID"] not in group["initiators"]:
             raise ApiError("xNotInVolumeAccessGroup", f"{item} is not in the group.")
         group["initiators"].remove(row["initiatorID"])
-        if deleteOrphanInitiators:
-            _drop_orphan(cluster, row["initiatorID"])
+        _drop_orphans(cluster, [row["initiatorID"]], deleteOrphanInitiators)
     _changed(cluster, group)
     return {"volumeAccessGroup": _group(cluster, group)}
 
 
 @api
 def DeleteVolumeAccessGroup(
-    cluster: Cluster, volumeAccessGroupID: int, deleteOrphanInitiators: bool = True, force: bool = False
+    cluster: Cluster, volumeAccessGroupID: int, deleteOrphanInitiators: bool | None = None, force: bool = False
 ) -> Row:
-    group = _group_of(cluster, volumeAccessGroupID)
+    group = group_of(cluster, volumeAccessGroupID)
     del cluster.groups[volumeAccessGroupID]
-    if deleteOrphanInitiators:
-        for number in group["initiators"]:
-            _drop_orphan(cluster, number)
+    _drop_orphans(cluster, group["initiators"], deleteOrphanInitiators)
     _changed(cluster, group)
     return {}
 
 
-def _drop_orphan(cluster: Cluster, initiator: int) -> None:
-    if not any(initiator in group["initiators"] for group in cluster.groups.values()):
-        cluster.initiators.pop(initiator, None)
+def _drop_orphans(cluster: Cluster, initiators: Iterable[int], wanted: bool | None) -> None:
+    """Those that have been in a group and are in none now. The documents do not agree on what goes without saying."""
+    if cluster.drops_orphans if wanted is None else wanted:
+        grouped = {number for group in cluster.groups.values() for number in group["initiators"]}
+        for number in set(initiators) - grouped:
+            cluster.initiators.pop(number, None)
 
 
 @api
@@ -400,7 +440,7 @@ def ListVolumeAccessGroups(
 
 @api
 def GetVolumeAccessGroupLunAssignments(cluster: Cluster, volumeAccessGroupID: int) -> Row:
-    group = _group_of(cluster, volumeAccessGroupID)
+    group = group_of(cluster, volumeAccessGroupID)
     assigned = [{"volumeID": number, "lun": lun} for lun, number in enumerate(group["volumes"])]
     return {
         "volumeAccessGroupLunAssignments": {

@@ -8,6 +8,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, get_args, get_type_hints
@@ -72,8 +74,19 @@ UNDOCUMENTED = {
     "purge of an active volume": "xInvalidParameter",
     "second delete": "xVolumeIDDoesNotExist",
     "no room": "xExceededLimit",
+    "no such group": "xVolumeAccessGroupIDDoesNotExist",
 }
-"""Names of errors that no source settles, by what happened."""
+"""Names of errors that no source settles, or that sources spell in several ways, by what happened."""
+
+OPTIONAL = {
+    "AddAccount": "account",
+    "CloneVolume": "volume",
+    "CreateVolume": "volume",
+    "CreateVolumeAccessGroup": "volumeAccessGroup",
+    "DeleteVolume": "volume",
+    "ModifyVolume": "volume",
+}
+"""What old versions of the API leave out of answers, by method: NetApp's client takes them without it."""
 
 
 class ApiError(Exception):
@@ -90,7 +103,13 @@ class Cluster:
     Attributes:
         svip: address of the iSCSI portal, without its port.
         raw_bytes: what volumes may use, before thin provisioning.
-        clone_seconds: that a clone takes, on the cluster's clock.
+        versions: texts or numbers, as `GetAPI` tells them.
+        brief: whether answers are without what is OPTIONAL.
+        create_seconds, clone_seconds: that a volume has the status "init", on the cluster's clock.
+        queues_clones: whether clones beyond the limits wait for others to end, as the documents say; or are refused.
+        clone_error: name of the error that clones end with, once they have begun; empty for none.
+        merges_qos: whether figures that a ModifyVolume leaves out stay as they are, or become the default.
+        drops_orphans: whether initiators without a group go where a call does not say.
         ahead: seconds by which the cluster's clock is ahead of the machine's.
         sessions: iSCSI sessions as `ListISCSISessions` shows them.
         on_change: called with each volume whose export may have changed.
@@ -103,7 +122,14 @@ class Cluster:
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     raw_bytes: int = 1 << 50
     max_iops: int = 400_000
+    versions: list[Any] = field(default_factory=lambda: list(VERSIONS))
+    brief: bool = False
+    create_seconds: float = 0.0
     clone_seconds: float = 0.2
+    queues_clones: bool = True
+    clone_error: str = ""
+    merges_qos: bool = True
+    drops_orphans: bool = True
     limits: Row = field(default_factory=lambda: dict(LIMITS))
     names: dict[str, str] = field(default_factory=lambda: dict(UNDOCUMENTED))
     default_qos: Row = field(default_factory=lambda: {"minIOPS": 50, "maxIOPS": 15000, "burstIOPS": 15000})
@@ -139,29 +165,54 @@ class Cluster:
             self.settle()
             known, unused = _checked(function, parameters)
             result = function(self, **known)
+        if self.brief:
+            result.pop(OPTIONAL.get(method, ""), None)
         return result | ({"unusedParameters": unused} if unused else {})
 
     def settle(self) -> None:
-        """What has come to pass by now: purges that were due, clones that are ready."""
-        for number, volume in list(self.volumes.items()):
-            if volume["status"] == "deleted" and volume["purge_at"] <= self.now():
-                self.purge(number)
+        """What has come to pass by now: jobs that have ended, volumes that are ready, purges that were due."""
         for job in self.jobs.values():
             if not job["completed"] and job["ready_at"] <= self.now():
                 job["completed"] = True
                 job["lastUpdateTime"] = timestamp(job["ready_at"])
-                clone = self.volumes.get(job["data"]["volumeID"])
-                if clone is not None and clone["status"] == "init":
-                    clone["status"] = "active"
-                    self.on_change(clone["volumeID"])
+                clone = job["data"]["volumeID"]
+                if not job["success"] and clone in self.volumes:
+                    self.purge(clone)
+        for number, volume in list(self.volumes.items()):
+            if volume["status"] == "deleted" and volume["purge_at"] <= self.now():
+                self.purge(number)
+            if volume["status"] == "init" and volume["ready_at"] <= self.now():
+                volume["status"] = "active"
+                self.on_change(number)
 
     def purge(self, number: int) -> None:
+        """With all that is of the volume; a clone that is not ready yet is given up."""
         del self.volumes[number]
+        self.jobs = {id: job for id, job in self.jobs.items() if job["completed"] or job["data"]["volumeID"] != number}
         for policy in self.policies.values():
             policy["volumeIDs"] = [each for each in policy["volumeIDs"] if each != number]
         for group in self.groups.values():
             group["deletedVolumes"] = [each for each in group["deletedVolumes"] if each != number]
         self.snapshots = {id: row for id, row in self.snapshots.items() if row["volumeID"] != number}
+
+    def empty(self) -> None:
+        for number in list(self.volumes):
+            self.purge(number)
+            self.on_change(number)
+        for rows in (self.accounts, self.groups, self.initiators, self.policies, self.jobs):
+            rows.clear()
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """What is refused in the middle has changed nothing."""
+        names = ("volumes", "groups", "initiators", "policies")
+        before = {name: deepcopy(getattr(self, name)) for name in names}
+        try:
+            yield
+        except ApiError:
+            for name in names:
+                setattr(self, name, before[name])
+            raise
 
     def refuse(self, what: str, message: str) -> ApiError:
         """An error whose name no source settles."""

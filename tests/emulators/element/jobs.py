@@ -6,8 +6,6 @@ from tests.emulators.element.cluster import ApiError, Cluster, Row, api, timesta
 from tests.emulators.element.policies import associate
 from tests.emulators.element.volumes import active_volume, add_volume, shown
 
-WAYS = ("running", "complete")
-
 
 @api
 def CloneVolume(
@@ -25,11 +23,7 @@ def CloneVolume(
     source = active_volume(cluster, volumeID)
     if snapshotID is not None and snapshotID not in cluster.snapshots:
         raise ApiError("xSnapshotIDDoesNotExist", f"SnapshotID {snapshotID} does not exist.")
-    running = [job for job in cluster.jobs.values() if not job["completed"]]
-    if sum(job["source"] == volumeID for job in running) >= cluster.limits["cloneJobsPerVolumeMax"]:
-        raise ApiError("xMaxClonesPerVolumeExceeded", "The volume has all clone jobs that it may have.")
-    if len(running) >= cluster.limits["cloneJobsPerNodeMax"]:
-        raise ApiError("xMaxClonesPerNodeExceeded", "The node has all clone jobs that it may have.")
+    begins = _begins(cluster, volumeID)
     size = source["totalSize"] if newSize is None else newSize
     if size < source["totalSize"]:
         raise ApiError("xVolumeShrinkProhibited", "A clone cannot be smaller than its source.")
@@ -42,7 +36,8 @@ def CloneVolume(
         dict(source["attributes"]) if attributes is None else attributes,
         source["enable512e"] if enable512e is None else enable512e,
     )
-    clone |= {"status": "init", "access": access or source["access"]}
+    ready = begins + cluster.clone_seconds
+    clone |= {"status": "init", "access": access or source["access"], "ready_at": ready}
     associate(cluster, clone, source["qosPolicyID"])
     handle, clone_id, now = next(cluster.ids), next(cluster.ids), cluster.now()
     cluster.jobs[handle] = {
@@ -50,12 +45,12 @@ def CloneVolume(
         "completed": False,
         "createTime": timestamp(now),
         "data": {"cloneID": clone_id, "message": "", "volumeID": clone["volumeID"]},
-        "error": None,
+        "error": {"name": cluster.clone_error, "message": "The clone has ended."} if cluster.clone_error else None,
         "lastUpdateTime": timestamp(now),
-        "ready_at": now + cluster.clone_seconds,
+        "ready_at": ready,
         "resultType": "Clone",
         "source": volumeID,
-        "success": True,
+        "success": not cluster.clone_error,
     }
     whole = shown(cluster, clone)
     return {
@@ -67,13 +62,27 @@ def CloneVolume(
     }
 
 
+def _begins(cluster: Cluster, source: int) -> float:
+    """When a clone of a volume begins that is asked for now: as soon as fewer are under way than may be."""
+    running = [job for job in cluster.jobs.values() if not job["completed"]]
+    of_source = [job for job in running if job["source"] == source]
+    begins = cluster.now()
+    for of, jobs in (("Volume", of_source), ("Node", running)):
+        most = cluster.limits[f"cloneJobsPer{of}Max"]
+        if len(jobs) >= most:
+            if not cluster.queues_clones:
+                raise ApiError(f"xMaxClonesPer{of}Exceeded", f"The {of.lower()} has all clone jobs that it may have.")
+            begins = max(begins, sorted(job["ready_at"] for job in jobs)[-most])
+    return begins
+
+
 @api
 def GetAsyncResult(cluster: Cluster, asyncHandle: int, keepResult: bool = False) -> Row:
     job = cluster.jobs.get(asyncHandle)
     if job is None:
         raise ApiError("xAsyncHandleDoesNotExist", f"AsyncHandle {asyncHandle} does not exist.")
     answer = {
-        "status": WAYS[job["completed"]],
+        "status": "complete" if job["completed"] else "running",
         "createTime": job["createTime"],
         "lastUpdateTime": job["lastUpdateTime"],
         "resultType": job["resultType"],

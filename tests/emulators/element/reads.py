@@ -11,7 +11,8 @@ _BLOCK = 4096
 
 @api
 def GetAPI(cluster: Cluster) -> Row:
-    return {"currentVersion": VERSIONS[-1], "supportedVersions": list(VERSIONS), VERSIONS[-1]: sorted(METHODS)}
+    newest = cluster.versions[-1]
+    return {"currentVersion": newest, "supportedVersions": cluster.versions, str(newest): sorted(METHODS)}
 
 
 @api

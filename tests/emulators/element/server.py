@@ -3,15 +3,19 @@ The transport: JSON-RPC over HTTPS with Basic authentication, and the faults tha
 
 Tests talk to it at `/emulator`, without authentication:
 
-    GET                     {"calls": {method: number}, "log": [[method, parameters], ...], "faults": [{"method", ...}]}
+    GET                     {"calls": {method: number}, "log": [[method, parameters], ...], "faults": [{"method", ...}],
+                             "unused": [[method, names of parameters that it has not], ...]}
                             the faults are those that wait for their call
     POST {"fault": {"method", "effect", "times", "name", "message", "seconds"}}
          effect: "lost"     the call has its effect, and its answer never comes
                  "reset"    the connection ends before the call has its effect
                  "error"    the error `name` is answered, and nothing happens
                  "late"     the call begins after `seconds`
+                 "status"   the answer is HTML with the HTTP status `status`, and nothing happens
     POST {"advance": seconds}           moves the cluster's clock, on which deleted volumes are purged
     POST {"set": {attribute: value}}    of `Cluster`: limits and names are merged, the rest is replaced
+    POST {"empty": true}                takes away all that was made; no number is given a second time
+    POST {"restore": true}              puts back all that was set
     POST {"forget": true}               empties the log and the faults
 """
 
@@ -28,7 +32,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.emulators.element.cluster import VERSIONS, ApiError, Cluster, Row
+from tests.emulators.element.cluster import ApiError, Cluster, Row
 
 _PATH = re.compile(r"/json-rpc/([^/]+)/?")
 _DENIED = b"<html><head><title>401 Unauthorized</title></head><body><h1>Unauthorized</h1></body></html>"
@@ -44,7 +48,9 @@ class Server(ThreadingHTTPServer):
         self.authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
         self.control = threading.Lock()
         self.log: list[tuple[str, Row]] = []
+        self.unused: list[tuple[str, list[str]]] = []
         self.faults: list[Row] = []
+        self.before: Row = {}
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(certificate, key)
 
@@ -74,16 +80,26 @@ class Server(ThreadingHTTPServer):
                 self.faults.append({"times": 1, "name": "xDBConnectionLoss", "message": "", **what["fault"]})
             self.cluster.ahead += what.get("advance", 0)
             for name, value in what.get("set", {}).items():
-                if name in ("limits", "names"):
-                    getattr(self.cluster, name).update(value)
-                else:
+                had = getattr(self.cluster, name)
+                self.before.setdefault(name, had)
+                setattr(self.cluster, name, had | value if name in ("limits", "names") else value)
+            if what.get("empty"):
+                self.cluster.empty()
+            if what.get("restore"):
+                for name, value in self.before.items():
                     setattr(self.cluster, name, value)
+                self.before.clear()
             if what.get("forget"):
                 self.log.clear()
+                self.unused.clear()
                 self.faults.clear()
             self.cluster.settle()
-            waiting = [fault for fault in self.faults if fault["times"] > 0]
-            return {"calls": Counter(method for method, _ in self.log), "log": self.log, "faults": waiting}
+            return {
+                "calls": Counter(method for method, _ in self.log),
+                "log": self.log,
+                "faults": [fault for fault in self.faults if fault["times"] > 0],
+                "unused": self.unused,
+            }
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -104,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, json.dumps(self.server.order(json.loads(body))).encode())
             return
         found = _PATH.fullmatch(self.path)
-        if found is None or found[1] not in VERSIONS:
+        if found is None or found[1] not in map(str, self.server.cluster.versions):
             self.answer(404, b"<html><body>Not Found</body></html>", "text/html")
         elif self.headers.get("Authorization") != self.server.authorization:
             self.answer(401, _DENIED, "text/html")
@@ -115,6 +131,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             request = json.loads(body)
             method, parameters = request["method"], request.get("params") or {}
+            if not isinstance(parameters, dict):
+                raise TypeError("parameters go by name")
         except (ValueError, KeyError, TypeError):
             self.envelope(None, {"error": {"code": 500, "name": "xInvalidRequest", "message": "No JSON-RPC request"}})
             return
@@ -127,6 +145,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         with self.server.control:
             self.server.log.append((method, parameters))
+        if fault["effect"] == "status":
+            self.answer(fault["status"], b"<html><body>Not now</body></html>", "text/html")
+            return
         if fault["effect"] == "error":
             error = {"code": 500, "name": fault["name"], "message": fault["message"] or fault["name"]}
             self.envelope(id, {"error": error})
@@ -139,7 +160,11 @@ class Handler(BaseHTTPRequestHandler):
             self.hang_up()
             return
         unused = answer.get("result", {}).pop("unusedParameters", None)
-        self.envelope(id, answer | ({"unusedParameters": unused} if unused else {}))
+        if unused:
+            answer["unusedParameters"] = unused
+            with self.server.control:
+                self.server.unused.append((method, unused))
+        self.envelope(id, answer)
 
     def envelope(self, id: Any, answer: Row) -> None:
         self.answer(200, json.dumps({"id": id, **answer}).encode())

@@ -12,13 +12,19 @@ from tests.emulators.element.policies import associate, figures, policy_of, show
 
 ACCESS = ("readOnly", "readWrite", "locked", "replicationTarget", "snapMirrorTarget")
 MOST_AT_ONCE = 500
-PRIVATE = ("purge_at",)
+PRIVATE = ("purge_at", "ready_at")
 
 
 def volume_of(cluster: Cluster, number: int) -> Row:
     if number not in cluster.volumes:
         raise ApiError("xVolumeIDDoesNotExist", f"VolumeID {number} does not exist.")
     return cluster.volumes[number]
+
+
+def group_of(cluster: Cluster, number: int) -> Row:
+    if number not in cluster.groups:
+        raise cluster.refuse("no such group", f"VolumeAccessGroupID {number} does not exist.")
+    return cluster.groups[number]
 
 
 def active_volume(cluster: Cluster, number: int) -> Row:
@@ -71,7 +77,7 @@ def hold_attributes(attributes: Row) -> Row:
 def add_volume(
     cluster: Cluster, name: str, account: int, size: int, qos: Row, attributes: Row, enable512e: bool
 ) -> Row:
-    """A new active volume; its policy and groups are the caller's."""
+    """A new volume, which is active; its policy, its groups, and when it is ready are the caller's."""
     cluster.hold_name("volume", name)
     if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?", name):
         raise cluster.refuse("bad name", f"'{name}' may hold letters, digits and hyphens only")
@@ -105,6 +111,7 @@ def add_volume(
         "purge_at": 0.0,
         "qos": qos,
         "qosPolicyID": None,
+        "ready_at": 0.0,
         "scsiEUIDeviceID": f"{unique}{number:08x}f47acc0100000000",
         "scsiNAADeviceID": f"6f47acc100000000{unique}{number:08x}",
         "sliceCount": 1,
@@ -145,6 +152,8 @@ def CreateVolume(
     given = dict(taken) if taken is not None else figures(cluster, qos or {}, cluster.default_qos)
     row = add_volume(cluster, name, accountID, totalSize, given, attributes or {}, enable512e)
     row |= {"fifoSize": fifoSize, "minFifoSize": minFifoSize, "access": access or "readWrite"}
+    if cluster.create_seconds:
+        row |= {"status": "init", "ready_at": cluster.now() + cluster.create_seconds}
     if qosPolicyID is not None and associateWithQoSPolicy:
         associate(cluster, row, qosPolicyID)
     cluster.on_change(row["volumeID"])
@@ -189,7 +198,8 @@ def ModifyVolume(
         changed["attributes"] = hold_attributes(attributes)
     policy = volume["qosPolicyID"]
     if qos is not None:
-        changed["qos"], policy = figures(cluster, qos, volume["qos"]), None
+        before = volume["qos"] if cluster.merges_qos else cluster.default_qos
+        changed["qos"], policy = figures(cluster, qos, before), None
     elif associateWithQoSPolicy is False:
         policy = None
     elif qosPolicyID is not None:
@@ -217,20 +227,9 @@ def ModifyVolumes(
 ) -> Row:
     if len(volumeIDs) > MOST_AT_ONCE:
         raise ApiError("xExceededLimit", f"At most {MOST_AT_ONCE} volumes at once")
-    for number in volumeIDs:
-        volume = active_volume(cluster, number)
-        if totalSize is not None and rounded(cluster, totalSize) < volume["totalSize"]:
-            raise ApiError("xVolumeShrinkProhibited", "A volume cannot be made smaller.")
-        if qos is not None:
-            figures(cluster, qos, volume["qos"])
-    return {
-        "volumes": [
-            ModifyVolume(
-                cluster, number, accountID, access, qos, qosPolicyID, associateWithQoSPolicy, totalSize, attributes
-            )["volume"]
-            for number in volumeIDs
-        ]
-    }
+    changes = (accountID, access, qos, qosPolicyID, associateWithQoSPolicy, totalSize, attributes)
+    with cluster.all_or_nothing():
+        return {"volumes": [ModifyVolume(cluster, number, *changes)["volume"] for number in volumeIDs]}
 
 
 # Reading
@@ -340,15 +339,20 @@ def PurgeDeletedVolume(cluster: Cluster, volumeID: int) -> Row:
     return {}
 
 
-def _chosen(cluster: Cluster, volumeIDs: list | None, accountIDs: list | None, groups: list | None) -> list[int]:
+def _chosen(
+    cluster: Cluster, volumeIDs: list | None, accountIDs: list | None, groups: list | None, members: str
+) -> list[int]:
+    """Numbers of volumes as they are given; of accounts and groups, those that are `volumes` or `deletedVolumes`."""
     if sum(given is not None for given in (volumeIDs, accountIDs, groups)) != 1:
         raise ApiError("xInvalidParameter", "Exactly one of volumeIDs, accountIDs, volumeAccessGroupIDs is needed")
     if volumeIDs is not None:
         numbers = volumeIDs
     elif accountIDs is not None:
-        numbers = [id for id, volume in cluster.volumes.items() if volume["accountID"] in accountIDs]
+        rows = [row for row in cluster.volumes.values() if row["accountID"] in accountIDs]
+        are_deleted = members == "deletedVolumes"
+        numbers = [row["volumeID"] for row in rows if (row["status"] == "deleted") == are_deleted]
     else:
-        numbers = [id for group in groups or () for id in cluster.groups[group]["volumes"]]
+        numbers = [id for number in groups or () for id in group_of(cluster, number)[members]]
     if len(numbers) > MOST_AT_ONCE:
         raise ApiError("xExceededLimit", f"At most {MOST_AT_ONCE} volumes at once")
     return numbers
@@ -361,7 +365,7 @@ def DeleteVolumes(
     accountIDs: list | None = None,
     volumeAccessGroupIDs: list | None = None,
 ) -> Row:
-    numbers = _chosen(cluster, volumeIDs, accountIDs, volumeAccessGroupIDs)
+    numbers = _chosen(cluster, volumeIDs, accountIDs, volumeAccessGroupIDs, "volumes")
     for number in numbers:
         active_volume(cluster, number)
     return {"volumes": [DeleteVolume(cluster, number)["volume"] for number in numbers]}
@@ -374,7 +378,7 @@ def PurgeDeletedVolumes(
     accountIDs: list | None = None,
     volumeAccessGroupIDs: list | None = None,
 ) -> Row:
-    for number in _chosen(cluster, volumeIDs, accountIDs, volumeAccessGroupIDs):
+    for number in _chosen(cluster, volumeIDs, accountIDs, volumeAccessGroupIDs, "deletedVolumes"):
         if cluster.volumes.get(number, {}).get("status") == "deleted":
             cluster.purge(number)
     return {}

@@ -6,26 +6,18 @@ emulated cluster behaves as the API's documents say, and so do the faults.
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from typing import Any
 
 import pytest
 
 from planner.sdk import (
-    ActualVolume,
     Conflict,
-    CreateVolume,
     DeleteVolume,
     Done,
-    Endpoint,
     GrantAccess,
     Missing,
     OutcomeUnknown,
-    Owner,
-    PoolSpec,
     Qos,
     QosPolicies,
     Rejected,
@@ -39,43 +31,7 @@ from planner.sdk import (
 )
 from providers.solidfire.volumes import ATTRIBUTES_LENGTH
 from tests.emulators.running import PASSWORD, Element, open_array
-
-GIB = 1 << 30
-POOL = PoolSpec("pool.san")
-KVM1 = Endpoint("kvm1", "10.0.0.11", "iqn.1993-08.org.debian:01:kvm1")
-KVM2 = Endpoint("kvm2", "10.0.0.12", "iqn.1993-08.org.debian:01:kvm2")
-FIGURES = Qos(500, 1000, 1500)
-
-
-@pytest.fixture
-def array(element: Element) -> StorageProvider:
-    return open_array(element)
-
-
-def request(name: str = "db", **more: Any) -> CreateVolume:
-    owner = Owner("lineage", f"volume.{name}", secrets.token_hex(8))
-    return replace(CreateVolume(POOL, name, GIB, FIGURES, owner), **more)
-
-
-def made(array: StorageProvider, name: str = "db", **more: Any) -> ActualVolume:
-    reply = array.create_async(request(name, **more))
-    assert isinstance(reply, Done)
-    return reply.value
-
-
-def number(volume: ActualVolume) -> int:
-    return int(volume.id.rpartition(":")[2])
-
-
-def there(element: Element) -> list[Mapping[str, Any]]:
-    volumes: list[Mapping[str, Any]] = element.call("ListVolumes")["volumes"]
-    return volumes
-
-
-def sent(element: Element, method: str) -> list[Mapping[str, Any]]:
-    """The parameters of all calls of a method."""
-    return [parameters for called, parameters in element.order()["log"] if called == method]
-
+from tests.unit.providers.solidfire.asking import FIGURES, GIB, KVM1, KVM2, POOL, made, number, request, sent, there
 
 # 1. Identity is the number, ownership is an attribute
 
@@ -189,6 +145,7 @@ def test_a_create_that_got_half_way_is_in_doubt_and_not_undone(element: Element,
 # 3. What may be repeated is said for each method
 
 
+@pytest.mark.usefixtures("waits")
 def test_a_read_is_asked_again_and_a_change_is_not(element: Element, array: StorageProvider) -> None:
     volume = made(array)
     element.fail("ListVolumes", "reset", times=2)
@@ -507,6 +464,7 @@ def test_a_chap_secret_is_in_no_answer_but_its_own(element: Element) -> None:
 # The transport
 
 
+@pytest.mark.usefixtures("waits")
 def test_a_cluster_that_is_not_there_is_unreachable(element: Element) -> None:
     with pytest.raises(Unreachable, match="cannot be reached"):
         open_array(element, endpoint="https://localhost:1", connect_timeout=2).inspect()
