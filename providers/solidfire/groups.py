@@ -120,7 +120,9 @@ class Groups:
             known = None if initiator is None else self._known.get(initiator)
         if initiator is None or (known is not None and self._took(number, known, initiator)):
             return
-        there = next((group for group in self.all().values() if initiator in group.initiators), None)
+        with self._learning:
+            self._learn()
+            there = self._known.get(initiator)
         if there is None or not self._took(number, there, initiator):
             self._volumes.get(number)
 
@@ -206,8 +208,7 @@ class Groups:
         The group that an initiator is in, or joins: the one of its cluster; or one with nobody in it any more. In any
         other of its name may be another host.
         """
-        groups = self.all().values()
-        self._known = {name: group for group in groups for name in group.initiators}
+        groups = self._learn()
         if initiator in self._known:
             return self._known[initiator]
         name, cluster = self.place_of(endpoint)
@@ -217,6 +218,11 @@ class Groups:
                 self._join(group, initiator)
                 return group
         return None
+
+    def _learn(self) -> Collection[Group]:
+        groups = self.all().values()
+        self._known = {name: group for group in groups for name in group.initiators}
+        return groups
 
     def _make(self, volume: Volume, initiator: str, endpoint: Endpoint) -> Group:
         name, cluster = self.place_of(endpoint)
