@@ -17,7 +17,7 @@ intent. Names are not unique on a cluster, so before anything is made it is look
 lost.
 
     wire                        JSON-RPC over HTTPS; knows nothing of volumes
-    cluster, volumes, policies, accounts, groups
+    cluster, volumes, clones, policies, accounts, groups
                                 the API's nouns: which methods there are, and what their answers mean
     endpoints                   what a host's own objects are called there
     rules                       what of a plan's access the cluster would refuse

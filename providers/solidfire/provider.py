@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from planner.sdk import (
     AccessPath,
     AccessRefusal,
+    ActualSnapshot,
     ActualVolume,
     ArrayInfo,
+    CloneOf,
     Conflict,
     CreateVolume,
     Credentials,
@@ -22,6 +24,7 @@ from planner.sdk import (
     GrantAccess,
     Missing,
     OutcomeUnknown,
+    Pending,
     PoolSpec,
     PoolStatus,
     ProviderError,
@@ -38,19 +41,25 @@ from planner.sdk import (
 )
 from providers.solidfire import policies as policy_rules
 from providers.solidfire.accounts import Account, Accounts
+from providers.solidfire.clones import Clones
 from providers.solidfire.cluster import MIB, Cluster
 from providers.solidfire.groups import Group, Groups
 from providers.solidfire.policies import Policies, Policy
 from providers.solidfire.rules import refused_by_chap, refused_by_groups
 from providers.solidfire.settings import SolidFireSettings
-from providers.solidfire.volumes import LUN, NAME, PURGE, Volume, Volumes, figures, marks, missing
+from providers.solidfire.volumes import LUN, NAME, PURGE, Volume, Volumes, figures, marks, missing, whole
 from providers.solidfire.wire import ApiError, Wire
+
+T = TypeVar("T")
 
 ENFORCED = frozenset({"floor", "ceiling", "burst"})
 
+_POLL_AFTER = 0.5
+"""Seconds. A clone of little data is done within some."""
+
 
 class SolidFireArray:
-    """A `StorageProvider`, `QosPolicies`, `DeletedVolumes` and `AccessRules` of `planner.sdk`."""
+    """A `StorageProvider`, `QosPolicies`, `Snapshots`, `DeletedVolumes` and `AccessRules` of `planner.sdk`."""
 
     def __init__(self, settings: SolidFireSettings) -> None:
         self._settings = settings
@@ -58,6 +67,7 @@ class SolidFireArray:
         self._cluster = Cluster(self._wire)
         self._volumes = Volumes(self._wire)
         self._policies = Policies(self._wire)
+        self._clones = Clones(self._wire)
         self._accounts = Accounts(self._wire)
         self._groups = Groups(
             self._wire,
@@ -80,7 +90,7 @@ class SolidFireArray:
         return ArrayInfo(
             identity=identity.uuid,
             product=f"Element {identity.version} ({identity.name})",
-            supports=frozenset({"resize", "update_qos", "undelete"})
+            supports=frozenset({"resize", "update_qos", "clone", "snapshot", "undelete"})
             | {name for name, has in optional.items() if has}
             | (frozenset() if self._settings.by_chap else {"acl"}),
             limits=self._cluster.limits(),
@@ -103,6 +113,17 @@ class SolidFireArray:
         around = self._surroundings(there, anew=True)
         return [self._actual(volume, around) for volume in there]
 
+    def list_snapshots(self, pool: PoolSpec) -> Iterable[ActualSnapshot]:
+        cluster = self._cluster.identity().uuid
+        for row in self._clones.snapshots():
+            yield ActualSnapshot(
+                id=str(row["snapshotID"]),
+                volume=f"{cluster}:{row['volumeID']}",
+                name=row["name"],
+                size=row["totalSize"],
+                created=row["createTime"],
+            )
+
     def list_policies(self) -> Iterable[QosPolicy]:
         named: dict[str, QosPolicy] = {}
         for policy in self._policies.all():
@@ -115,6 +136,8 @@ class SolidFireArray:
         self._check(request.name, request.size, request.qos)
         if request.source is not None:
             raise Rejected("The array makes no volumes from images", f"It was asked for one with {request.source}.")
+        if request.clone_of is not None:
+            return self._clone(request, request.clone_of)
         attributes = marks(request.owner, request.metadata)
         with (
             self._creating.setdefault(request.owner.intent, threading.Lock()),
@@ -139,13 +162,39 @@ class SolidFireArray:
         return None
 
     def _create(self, request: CreateVolume, policy: int | None, attributes: Mapping[str, Any]) -> Volume:
+        made = self._in_an_account(
+            lambda account: self._volumes.create(request.name, account, request.size, request.qos, policy, attributes)
+        )
+        self._made[made.number] = made
+        return made
+
+    def _clone(self, request: CreateVolume, of: CloneOf) -> Reply[ActualVolume]:
+        source, snapshot = self._number(of.volume), self._snapshot(of)
+        attributes = marks(request.owner, request.metadata, (request.qos, request.policy))
+        with self._creating.setdefault(request.owner.intent, threading.Lock()):
+            there = self._made_before(request)
+            if there is not None:
+                return Done(self._shown(there)) if there.becoming is None else _pending(there.number, None)
+            number, handle = self._in_an_account(
+                lambda account: self._clones.begin(source, snapshot, request.name, account, request.size, attributes)
+            )
+            return _pending(number, handle)
+
+    def _snapshot(self, of: CloneOf) -> int | None:
+        """The number of a snapshot of that volume: a cluster does not say that it is of another one."""
+        if of.snapshot is None:
+            return None
+        for row in self._clones.snapshots(self._number(of.volume)):
+            if str(row["snapshotID"]) == of.snapshot:
+                return int(row["snapshotID"])
+        raise Rejected("The snapshot is gone", f"Volume {of.volume} has no snapshot {of.snapshot}. Plan again.")
+
+    def _in_an_account(self, make: Callable[[int], T]) -> T:
         most = self._cluster.limit("volumesPerAccountCountMax")
         for _ in range(2):
             account = self._accounts.with_room(self._settings.account, most)
             try:
-                made = self._volumes.create(request.name, account, request.size, request.qos, policy, attributes)
-                self._made[made.number] = made
-                return made
+                return make(account)
             except ApiError as error:
                 if error.name != "xExceededLimit" or "PerAccount" not in error.detail:
                     raise
@@ -261,8 +310,33 @@ class SolidFireArray:
         self._number(volume)
         return None if path.chap_username is None else self._accounts.credentials(path.chap_username)
 
-    def poll(self, job: str) -> Reply[Any]:
-        raise Missing("There is no such job", f"Nothing is being worked on under {job!r}.")
+    def poll(self, job: str) -> Reply[ActualVolume]:
+        number, handle = _clone_of(job)
+        found = self._volumes.find(number)
+        there = None if found is None or found.is_deleted else found
+        if there is not None and there.becoming is None:
+            return Done(self._shown(there))  # somebody else has seen to it
+        try:
+            if not self._clones.is_done(number, there, handle):
+                return _pending(number, handle)
+        except Rejected:
+            if there is not None:  # it never was anybody's
+                self._volumes.delete(number)
+                self._volumes.purge(number)
+            raise
+        if there is None:
+            raise missing(number)
+        return Done(self._shown(self._completed(there)))
+
+    def _completed(self, clone: Volume) -> Volume:
+        """By one call it gets its figures, and loses the mark that it lacks them."""
+        qos, policy = clone.becoming or (None, None)
+        if policy is None:
+            return self._volumes.modify(clone.number, qos=figures(qos), attributes=whole(clone))
+        number = self._policies.hold(policy, qos)
+        return self._volumes.modify(
+            clone.number, qosPolicyID=number, associateWithQoSPolicy=True, attributes=whole(clone)
+        )
 
     def close(self) -> None:
         self._wire.close()
@@ -355,6 +429,7 @@ class SolidFireArray:
             grants=tuple(sorted(by_groups | ({holder.endpoint} if holder and holder.endpoint else set()))),
             chap_username=holder.username if holder else None,
             policy=policy.name if policy else None,
+            job=None if volume.becoming is None else _pending(volume.number, None).job,
         )
 
     def _path(self, volume: Volume, chap_username: str | None) -> AccessPath:
@@ -368,6 +443,22 @@ class _Surroundings:
     groups: Mapping[int, Group]
     policies: Mapping[int, Policy | None]
     accounts: Mapping[int, Account]
+
+
+def _pending(clone: int, handle: int | None) -> Pending:
+    """The handle is None where the answer that had it was lost."""
+    return Pending(f"clone:{clone}:{'' if handle is None else handle}", _POLL_AFTER)
+
+
+def _clone_of(job: str) -> tuple[int, int | None]:
+    """
+    Raises:
+        Missing: the text is no job.
+    """
+    match job.split(":"):
+        case ["clone", number, handle] if number.isdecimal():
+            return int(number), int(handle) if handle.isdecimal() else None
+    raise Missing("There is no such job", f"Nothing is being worked on under {job!r}.")
 
 
 def _name_taken(name: str, others: Sequence[Volume]) -> Conflict:

@@ -22,6 +22,8 @@ PURGE = "lunform-purge"
 """In the attributes of a volume that is not only to be deleted: a purge takes two calls, and is found by this between
 them."""
 GRANTED = "granted"
+BECOMING = "becoming"
+"""Among the marks of a clone until it is whole."""
 
 ATTRIBUTES_LENGTH = 999 - len(f',"{PURGE}":true')
 """Bytes of the JSON of all attributes of a volume: "less than 1000", says the API's guide."""
@@ -75,6 +77,13 @@ class Volume:
             return None if marks is None else Owner(marks["lineage"], marks["address"], marks["intent"])
         except (KeyError, TypeError):
             return None
+
+    @property
+    def becoming(self) -> tuple[Qos | None, str | None] | None:
+        """Figures, and the name of the QoS policy, that a clone gets as soon as it is whole; None for the others."""
+        marks = self.attributes.get(OWNER)
+        given = marks.get(BECOMING) if isinstance(marks, dict) else None
+        return None if given is None else (None if given["qos"] is None else Qos(*given["qos"]), given["policy"])
 
     @property
     def granted(self) -> Mapping[str, frozenset[str]]:
@@ -183,14 +192,24 @@ def figures(qos: Qos | None) -> Mapping[str, int] | None:
     return None if qos is None else {"minIOPS": qos.min_iops, "maxIOPS": qos.max_iops, "burstIOPS": qos.burst_iops}
 
 
-def marks(owner: Owner, metadata: Mapping[str, str]) -> dict[str, Any]:
+def marks(
+    owner: Owner, metadata: Mapping[str, str], becoming: tuple[Qos | None, str | None] | None = None
+) -> dict[str, Any]:
     """
     The attributes of a volume.
+
+    Args:
+        becoming: as in `Volume.becoming`.
 
     Raises:
         Rejected: they are longer than a cluster takes.
     """
-    attributes: dict[str, Any] = {OWNER: {"lineage": owner.lineage, "address": owner.address, "intent": owner.intent}}
+    own: dict[str, Any] = {"lineage": owner.lineage, "address": owner.address, "intent": owner.intent}
+    if becoming is not None:
+        qos, policy = becoming
+        iops = None if qos is None else (qos.min_iops, qos.max_iops, qos.burst_iops)
+        own[BECOMING] = {"qos": iops, "policy": policy}
+    attributes: dict[str, Any] = {OWNER: own}
     if metadata:
         attributes[METADATA] = dict(metadata)
     length = _length(attributes)
@@ -201,6 +220,12 @@ def marks(owner: Owner, metadata: Mapping[str, str]) -> dict[str, Any]:
             f" {ATTRIBUTES_LENGTH}. Shorten its metadata.",
         )
     return attributes
+
+
+def whole(volume: Volume) -> dict[str, Any]:
+    """The attributes of a clone that has become what it was to be."""
+    own = {name: value for name, value in volume.attributes[OWNER].items() if name != BECOMING}
+    return {**volume.attributes, OWNER: own}
 
 
 def digest(name: str) -> str:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from planner.sdk import Endpoint, PoolSpec
-from planner.sdk.conformance import ArrayUnderTest, DeletedConformance, PolicyConformance, StorageConformance
+from planner.sdk.conformance import (
+    ArrayUnderTest,
+    CopyConformance,
+    DeletedConformance,
+    PolicyConformance,
+    StorageConformance,
+)
 from tests.emulators.running import Element, open_array
 
 GIB = 1 << 30
@@ -19,8 +25,13 @@ def under_test(element: Element, **settings: object) -> ArrayUnderTest:
     def add_foreign(name: str) -> None:
         element.call("CreateVolume", name=name, accountID=element.account("somebody"), totalSize=GIB, enable512e=True)
 
+    def add_snapshot(volume: str, name: str) -> str:
+        return str(element.call("CreateSnapshot", volumeID=int(volume.split(":")[1]), name=name)["snapshotID"])
+
+    element.order(set={"clone_seconds": 0.2})
     return ArrayUnderTest(
         open=lambda: open_array(element, **settings),
+        add_snapshot=add_snapshot,
         pool=PoolSpec("pool.san"),
         endpoints=ENDPOINTS,
         add_foreign=add_foreign,
@@ -28,7 +39,7 @@ def under_test(element: Element, **settings: object) -> ArrayUnderTest:
     )
 
 
-class TestGroups(StorageConformance, PolicyConformance, DeletedConformance):
+class TestGroups(StorageConformance, PolicyConformance, CopyConformance, DeletedConformance):
     @pytest.fixture
     def array(self, element: Element) -> ArrayUnderTest:
         return under_test(element)

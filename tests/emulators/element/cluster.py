@@ -108,6 +108,7 @@ class Cluster:
         create_seconds, clone_seconds: that a volume has the status "init", on the cluster's clock.
         queues_clones: whether clones beyond the limits wait for others to end, as the documents say; or are refused.
         clone_error: name of the error that clones end with, once they have begun; empty for none.
+        leaves_failed_clones: whether the volume of a clone that failed is still there then.
         merges_qos: whether figures that a ModifyVolume leaves out stay as they are, or become the default.
         drops_orphans: whether initiators without a group go where a call does not say.
         ahead: seconds by which the cluster's clock is ahead of the machine's.
@@ -128,6 +129,7 @@ class Cluster:
     clone_seconds: float = 0.2
     queues_clones: bool = True
     clone_error: str = ""
+    leaves_failed_clones: bool = False
     merges_qos: bool = True
     drops_orphans: bool = True
     limits: Row = field(default_factory=lambda: dict(LIMITS))
@@ -176,7 +178,7 @@ class Cluster:
                 job["completed"] = True
                 job["lastUpdateTime"] = timestamp(job["ready_at"])
                 clone = job["data"]["volumeID"]
-                if not job["success"] and clone in self.volumes:
+                if not job["success"] and clone in self.volumes and not self.leaves_failed_clones:
                     self.purge(clone)
         for number, volume in list(self.volumes.items()):
             if volume["status"] == "deleted" and volume["purge_at"] <= self.now():

@@ -14,7 +14,14 @@ PAGES = 3
 """That list them all, the last one empty."""
 OPEN_TWICE = {"GetAPI": 2, "GetClusterInfo": 2, "GetLimits": 2, "GetClusterCapacity": 3, "GetClusterFullThreshold": 3}
 """By the plan and the apply; and what room there is also by what reads back."""
-CREATE = {"CreateVolume": VOLUMES, "ListVolumes": VOLUMES + 2 + 2 * PAGES, "CreateQoSPolicy": 2, "ListQoSPolicies": 3}
+POLICIES = 2
+"""Each is made after its first volume, which is then put under it."""
+CREATE = {
+    "CreateVolume": VOLUMES,
+    "ListVolumes": VOLUMES + 2 + 2 * PAGES,
+    "CreateQoSPolicy": POLICIES,
+    "ListQoSPolicies": 1 + 2 * POLICIES,
+}
 ONE_ACCOUNT = {"GetAccountByName": 1, "AddAccount": 1}
 JOIN = {"ListInitiators": HOSTS, "CreateInitiators": HOSTS, "ListVolumeAccessGroups": HOSTS + 2}
 ACCOUNTS = {"GetAccountByName": HOSTS + 1, "AddAccount": HOSTS + 1}
@@ -31,6 +38,7 @@ READ = {"GetAPI": 1, "GetClusterInfo": 1, "GetLimits": 1, "GetClusterCapacity": 
                 **JOIN,
                 "CreateVolumeAccessGroup": HOSTS,
                 "AddVolumesToVolumeAccessGroup": VOLUMES - HOSTS,
+                "ModifyVolume": POLICIES,
             },
             "ListVolumeAccessGroups",
         ),
@@ -42,11 +50,11 @@ READ = {"GetAPI": 1, "GetClusterInfo": 1, "GetLimits": 1, "GetClusterCapacity": 
                 "CreateVolumeAccessGroup": CLUSTERS,
                 "AddInitiatorsToVolumeAccessGroup": HOSTS - CLUSTERS,
                 "AddVolumesToVolumeAccessGroup": VOLUMES - CLUSTERS,
-                "ModifyVolume": VOLUMES,
+                "ModifyVolume": VOLUMES + POLICIES,
             },
             "ListVolumeAccessGroups",
         ),
-        ("chap", {**ACCOUNTS, "ModifyVolume": VOLUMES}, "ListAccounts"),
+        ("chap", {**ACCOUNTS, "ModifyVolume": VOLUMES + POLICIES}, "ListAccounts"),
     ],
     ids=["groups", "cluster", "chap"],
 )

@@ -343,13 +343,13 @@ def test_no_volume_is_deleted_before_its_host_is_shut_out(applied: Site, element
     applied.write(applied.filled().partition('volume "db"')[0])
     assert applied.apply().complete
     log = [method for method, _ in element.order()["log"]]
-    assert log.index("RemoveVolumesFromVolumeAccessGroup") < log.index("DeleteVolume")
+    assert log.index("DeleteVolumeAccessGroup") < log.index("DeleteVolume")
     assert [row["status"] for row in there(element)] == ["deleted"]
     assert groups(element) == []
 
 
 def test_what_is_half_made_is_finished_and_not_made_again(site: Site, element: Element) -> None:
-    element.fail("AddVolumesToVolumeAccessGroup", "error", name="xPermissionDenied")
+    element.fail("CreateVolumeAccessGroup", "error", name="xPermissionDenied")
     assert not site.apply().complete
     (half,) = there(element)
     assert site.apply().complete
