@@ -14,13 +14,14 @@ bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from planner.planning.figures import figure_attributes, limits_of
 from planner.planning.plan import Drift
 from planner.planning.refresh import Actual
 from planner.resources.vm import VM, VOLUME_TYPES
+from planner.resources.volume import FIGURE_NAMES
 from planner.sdk.hypervisor import ActualAttachment
 from planner.sdk.storage import ActualVolume
 from planner.state.model import Attributes, RecordedObject
@@ -53,6 +54,9 @@ def current(object: RecordedObject, actual: Actual) -> Current:
     volume = reading.volumes.get(object.attributes["id"])
     if volume is None:
         return Current(None, (Drift("", "exists", "gone"),))
+    asked_none = all(object.attributes.get(name) is None for name in FIGURE_NAMES)
+    if asked_none and volume.qos == reading.array.default_qos:
+        volume = replace(volume, qos=None)  # what its array gives where nobody asks is nobody's wish
     return _volume(object.attributes, volume, reading.status.enforces, actual)
 
 

@@ -105,12 +105,14 @@ class ArrayInfo:
         supports: abilities: "resize", "chap", "acl" (several endpoints at a volume, each let in by itself),
             "update_qos", "qos_policy" (see `QosPolicies`), "image" (a volume made from one), "clone" (a copy made of
             another), "snapshot" (copies of snapshots, too: see `Snapshots`), "undelete" (see `DeletedVolumes`).
+        default_qos: what a volume has that was asked for none; None where it then has none.
     """
 
     identity: str
     product: str
     supports: frozenset[str]
     limits: ArrayLimits = ArrayLimits()
+    default_qos: Qos | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from planner.sdk import ArrayLimits, Rejected
+from planner.sdk import ArrayLimits, Qos, Rejected
+from providers.solidfire.volumes import qos_of
 from providers.solidfire.wire import Wire
 
 MIB = 1 << 20
@@ -68,6 +69,10 @@ class Cluster:
         """One of the figures of GetLimits that not every cluster tells."""
         found = self._all_limits().get(name)
         return None if found is None else int(found)
+
+    def default_qos(self) -> Qos:
+        """What a volume has that was asked for no figures. An administrator may change it."""
+        return qos_of(self._wire.read("GetDefaultQoS"))
 
     def limits(self) -> ArrayLimits:
         told = self._all_limits()

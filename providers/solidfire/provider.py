@@ -94,6 +94,7 @@ class SolidFireArray:
             | {name for name, has in optional.items() if has}
             | (frozenset() if self._settings.by_chap else {"acl"}),
             limits=self._cluster.limits(),
+            default_qos=self._cluster.default_qos(),
         )
 
     def pool_status(self, pool: PoolSpec) -> PoolStatus:
@@ -215,10 +216,9 @@ class SolidFireArray:
                     self._volumes.modify(number, qos=figures(request.qos))
                     policy = self._policies.hold(request.policy, request.qos)
             changed = self._put_under(number, policy)
-        elif request.qos is not None:
-            changed = self._volumes.modify(number, qos=figures(request.qos))
         else:
-            raise Rejected("An Element volume has figures", "They can be changed, and not be taken away.")
+            # A volume always has figures: to have none asked for is to have the cluster's own.
+            changed = self._volumes.modify(number, qos=figures(request.qos or self._cluster.default_qos()))
         return Done(self._shown(changed))
 
     def update_policy(self, request: UpdatePolicy) -> Reply[QosPolicy]:
@@ -332,7 +332,8 @@ class SolidFireArray:
         """By one call it gets its figures, and loses the mark that it lacks them."""
         qos, policy = clone.becoming or (None, None)
         if policy is None:
-            return self._volumes.modify(clone.number, qos=figures(qos), attributes=whole(clone))
+            own = figures(qos or self._cluster.default_qos())
+            return self._volumes.modify(clone.number, qos=own, attributes=whole(clone))
         number = self._policies.hold(policy, qos)
         return self._volumes.modify(
             clone.number, qosPolicyID=number, associateWithQoSPolicy=True, attributes=whole(clone)

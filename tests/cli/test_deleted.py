@@ -45,8 +45,8 @@ def deleted(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def declare(directory: Path, volumes: str) -> None:
-    (directory / "main.lun.hcl").write_text(SITE + volumes)
+def declare(directory: Path, volumes: str, site: str = SITE) -> None:
+    (directory / "main.lun.hcl").write_text(site + volumes)
 
 
 def address_of_deleted(directory: Path) -> str:
@@ -107,7 +107,7 @@ def test_of_several_the_last_comes_back(deleted: Path) -> None:
     lunform("state", "mv", address_of_deleted(deleted), "volume.aside", directory=deleted)
     declare(deleted, VOLUME)
     lunform("apply", "-auto-approve", directory=deleted)
-    declare(deleted, "")
+    declare(deleted, "", SITE.replace("28800000", "36000000"))
     lunform("apply", "-auto-approve", "-allow-data-loss", directory=deleted)
     lunform("state", "mv", "volume.aside", "volume.db", directory=deleted)
     declare(deleted, VOLUME)

@@ -258,12 +258,11 @@ class Life:
             "vms": sorted([host, vm.name, vm.cpus, vm.memory, vm.running] for host, vm in vms),
             "disks": sorted([host, d.vm, d.size, str(d.qos), d.read_only, d.live] for host, d in disks),
             "besides": besides.picture,
-            "state": sorted(
-                (
-                    [re.sub("(?<=--deposed)-[0-9a-f]{8}", "", str(o.address)), str(o.provider), _plain(o.attributes)]
-                    for o in objects
-                ),
-                key=str,
+            "state": {str(o.address): [str(o.provider), _plain(o.attributes)] for o in is_there},
+            # The figures of what is deleted are as they were seen last: its policy may have changed meanwhile.
+            "deleted": sorted(
+                (re.sub("(?<=--deposed)-[0-9a-f]{8}", "", str(o.address)), o.attributes["name"], o.attributes["size"])
+                for o in snapshot.deleted
             ),
             "needs": {str(o.address): sorted(map(str, o.dependencies)) for o in is_there},
             "protected": sorted(str(o.address) for o in objects if o.protected),

@@ -176,7 +176,7 @@ def test_no_secret_of_a_cluster_is_in_any_file_or_said_by_any_command(
     if access == "chap":
         life.cluster_repeats("ModifyVolume", {**sent_with(PASSWORD), **life.of_accounts()})
     else:
-        life.cluster_repeats("RemoveVolumesFromVolumeAccessGroup", sent_with(PASSWORD))
+        life.cluster_repeats("DeleteVolumeAccessGroup", sent_with(PASSWORD))
     life.run("destroy", "-auto-approve", "-allow-data-loss", code=1)
     assert not life.found, "\n".join(life.found.values())
 

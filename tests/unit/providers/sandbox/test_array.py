@@ -156,7 +156,10 @@ def test_abilities_follow_the_settings(open_site: Callable[..., Any]) -> None:
     assert site.array.pool_status(site.pool).enforces == {"ceiling"}
     assert open_site().array.inspect().supports == {"resize", "update_qos", "acl", "image", "clone", "snapshot"}
     assert open_site(chap_seed="seed", policies=True, images=False).array.inspect().supports == {
-        *("resize", "update_qos", "acl", "chap", "qos_policy")
+        *("resize", "update_qos", "acl", "chap", "qos_policy", "clone", "snapshot")
+    }
+    assert open_site(copies=False, undelete_for=1000).array.inspect().supports == {
+        *("resize", "update_qos", "acl", "image", "undelete")
     }
 
 

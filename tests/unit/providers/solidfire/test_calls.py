@@ -12,7 +12,14 @@ from tests.emulators.running import Element
 VOLUMES = 32
 PAGES = 3
 """That list them all, the last one empty."""
-OPEN_TWICE = {"GetAPI": 2, "GetClusterInfo": 2, "GetLimits": 2, "GetClusterCapacity": 3, "GetClusterFullThreshold": 3}
+OPEN_TWICE = {
+    "GetAPI": 2,
+    "GetClusterInfo": 2,
+    "GetLimits": 2,
+    "GetDefaultQoS": 2,
+    "GetClusterCapacity": 3,
+    "GetClusterFullThreshold": 3,
+}
 """By the plan and the apply; and what room there is also by what reads back."""
 POLICIES = 2
 """Each is made after its first volume, which is then put under it."""
@@ -25,7 +32,14 @@ CREATE = {
 ONE_ACCOUNT = {"GetAccountByName": 1, "AddAccount": 1}
 JOIN = {"ListInitiators": HOSTS, "CreateInitiators": HOSTS, "ListVolumeAccessGroups": HOSTS + 2}
 ACCOUNTS = {"GetAccountByName": HOSTS + 1, "AddAccount": HOSTS + 1}
-READ = {"GetAPI": 1, "GetClusterInfo": 1, "GetLimits": 1, "GetClusterCapacity": 1, "GetClusterFullThreshold": 1}
+READ = {
+    "GetAPI": 1,
+    "GetClusterInfo": 1,
+    "GetLimits": 1,
+    "GetDefaultQoS": 1,
+    "GetClusterCapacity": 1,
+    "GetClusterFullThreshold": 1,
+}
 
 
 @pytest.mark.parametrize(

@@ -359,6 +359,67 @@ def test_what_is_half_made_is_finished_and_not_made_again(site: Site, element: E
     assert len(sent(element, "CreateVolume")) == 1
 
 
+def test_a_volume_without_figures_is_no_change_of_every_plan(site: Site, element: Element) -> None:
+    """It has the cluster's own, which nobody asked for."""
+    none = OWN.replace("min_iops   = 500", "").replace("max_iops   = 1000", "").replace("burst_iops = 1500", "")
+    site.configure(none)
+    assert site.apply().complete
+    assert site.plan().is_empty
+    site.configure(OWN)
+    assert site.apply().complete
+    site.configure(none)
+    assert site.apply().complete
+    assert site.plan().is_empty
+    own = element.call("GetDefaultQoS")
+    (row,) = (row for row in there(element) if row["name"] == "volume-own")
+    assert {name: row["qos"][name] for name in ("minIOPS", "maxIOPS", "burstIOPS")} == {
+        name: own[name] for name in ("minIOPS", "maxIOPS", "burstIOPS")
+    }
+
+
+def test_a_deleted_volume_comes_back_with_its_number(applied: Site, element: Element) -> None:
+    (before,) = there(element)
+    applied.write(applied.filled().partition('volume "db"')[0])
+    assert applied.apply().complete
+    assert [row["status"] for row in there(element)] == ["deleted"]
+    applied.configure()
+    plan = applied.plan()
+    assert "volume.db will be restored" in text(plan)
+    assert applied.apply(plan).complete
+    assert [(row["volumeID"], row["status"]) for row in there(element)] == [(before["volumeID"], "active")]
+    assert applied.plan().is_empty
+
+
+def test_a_volume_that_others_have_deleted_is_restored_and_not_made_anew(applied: Site, element: Element) -> None:
+    (before,) = there(element)
+    element.call("DeleteVolume", volumeID=before["volumeID"])
+    assert "volume.db will be restored" in text(applied.plan())
+    assert applied.apply().complete
+    assert [(row["volumeID"], row["status"]) for row in there(element)] == [(before["volumeID"], "active")]
+    assert applied.plan().is_empty
+
+
+def test_a_copy_is_whole_before_anything_is_done_with_it(site: Site, element: Element) -> None:
+    site.configure("""
+volume "copy" {
+  offering = disk_offering.media
+  size     = "2GiB"
+  source   = volume.db
+  attach {
+    host = host.kvm
+  }
+}
+""")
+    element.order(set={"clone_seconds": 0.4})
+    assert site.apply().complete
+    copy = next(row["volumeID"] for row in there(element) if row["name"] == "volume-copy")
+    log = element.order()["log"]
+    done = max(place for place, (method, _) in enumerate(log) if method == "GetAsyncResult")
+    (granted,) = (place for place, (_, asked) in enumerate(log) if asked.get("volumes") == [copy])
+    assert granted > done
+    assert site.plan().is_empty
+
+
 # 17. QoS of the array
 
 
