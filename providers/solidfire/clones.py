@@ -18,6 +18,10 @@ _FORGOTTEN = frozenset({"xAsyncHandleDoesNotExist", "xDBNoSuchPath"})
 """What newer and older clusters say of a handle that they do not know any more."""
 
 
+class CloneFailed(Rejected):
+    """The cluster has given up copying. What it has made of the new volume is of no use."""
+
+
 class Clones:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -51,7 +55,7 @@ class Clones:
             handle: None where the answer that had it was lost.
 
         Raises:
-            Rejected: the cluster has given up.
+            CloneFailed: the cluster has given up.
             Missing: nobody knows of it any more.
         """
         handle = self._handle_of(number) if handle is None else handle
@@ -67,7 +71,7 @@ class Clones:
                 raise missing(number)
             return volume.status == "active"
         if why := answer.get("error"):
-            raise Rejected(f"The copy failed: {why.get('name', 'no reason was told')}", str(why.get("message", "")))
+            raise CloneFailed(f"The copy failed: {why.get('name', 'no reason was told')}", str(why.get("message", "")))
         return bool(answer["status"] == "complete")
 
     def snapshots(self, volume: int | None = None) -> Iterator[Mapping[str, Any]]:

@@ -41,7 +41,7 @@ from planner.sdk import (
 )
 from providers.solidfire import policies as policy_rules
 from providers.solidfire.accounts import Account, Accounts
-from providers.solidfire.clones import Clones
+from providers.solidfire.clones import CloneFailed, Clones
 from providers.solidfire.cluster import MIB, Cluster
 from providers.solidfire.groups import Group, Groups
 from providers.solidfire.policies import Policies, Policy
@@ -243,12 +243,11 @@ class SolidFireArray:
             attributes = kept | ({PURGE: True} if request.purge else {})
             if attributes != found.attributes:
                 self._volumes.modify(number, attributes=attributes)
-            self._volumes.delete(number)
+        deleted = found if found.is_deleted else self._volumes.delete(number)
         if request.purge or found.is_half_purged:
             self._volumes.purge(number)
             return Done(None)
-        deleted = found if found.is_deleted else self._volumes.find(number)
-        return Done(deleted.purge_time if deleted else None)
+        return Done(deleted.purge_time)
 
     def list_deleted(self, pool: PoolSpec) -> Iterable[DeletedVolume]:
         gone = [volume for volume in self._volumes.deleted() if not volume.is_half_purged]
@@ -319,7 +318,7 @@ class SolidFireArray:
         try:
             if not self._clones.is_done(number, there, handle):
                 return _pending(number, handle)
-        except Rejected:
+        except CloneFailed:
             if there is not None:  # it never was anybody's
                 self._volumes.delete(number)
                 self._volumes.purge(number)

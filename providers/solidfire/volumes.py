@@ -164,9 +164,20 @@ class Volumes:
         """All that are deleted and not purged."""
         return [_volume(row) for row in self._wire.read("ListDeletedVolumes", includeVirtualVolumes=False)["volumes"]]
 
-    def delete(self, number: int) -> None:
+    def delete(self, number: int) -> Volume:
+        """
+        The volume as it is then.
+
+        Raises:
+            Missing: there is none of that number, or it is deleted already.
+        """
         with _missing_if_gone(number):
-            self._wire.change("DeleteVolume", volumeID=number)
+            deleted = self._wire.change("DeleteVolume", volumeID=number)
+        # Old API versions answer nothing.
+        there = _volume(deleted["volume"]) if deleted.get("volume") else self.find(number)
+        if there is None:
+            raise missing(number)
+        return there
 
     def restore(self, number: int) -> None:
         """Of a deleted volume."""

@@ -161,7 +161,7 @@ def solidfire_points(folder: Path, access: str, only: Sequence[str] = ()) -> Ite
     Every point of every step kind on an emulated cluster; there each call of the API that changes it is two.
 
     Args:
-        access: how hosts are let in: "groups" or "chap".
+        access: how hosts are let in: "groups", "cluster" or "chap".
         only: kinds of points; none for all of them, and for kills of the run that goes on.
     """
     (folder / "element").mkdir()
@@ -220,6 +220,7 @@ LINES: tuple[Line, ...] = (
     ("tgt", partial(tgt_points, part=1)),
     ("solidfire", partial(solidfire_points, access="groups")),
     ("solidfire", partial(solidfire_points, access="chap", only=("before the call", "effect, no answer"))),
+    ("solidfire", partial(solidfire_points, access="cluster", only=("effect, no answer",))),
     ("sandbox", sandbox_points),
     ("sandbox, 64 at once", random_times),
 )
@@ -257,10 +258,10 @@ def main() -> int:
             campaign.flaws.extend([error] if error else [])
             for line, result, seconds in results:
                 campaign.add(line, result, seconds)
-    without_policies = [verb for verb in Verb if verb is not Verb.UPDATE_POLICY]
+    of_tgt = [verb for verb in Verb if verb not in (Verb.UPDATE_POLICY, Verb.RESTORE)]
     short = [
         *campaign.unkilled("sandbox", Verb),
-        *campaign.unkilled("tgt", without_policies),
+        *campaign.unkilled("tgt", of_tgt),
         *campaign.unkilled("solidfire", (verb for verb in Verb if verb not in _OF_HOSTS)),
     ]
     print(campaign.table())

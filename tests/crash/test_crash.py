@@ -64,6 +64,7 @@ SOLIDFIRE = [
     killed("3-moved", "grant_access:effect 4"),
     killed("4-gone", "revoke_access:effect 2", "recovery:closed"),
     killed("4-gone", "delete_async:effect 3"),  # deleted and not purged
+    killed("5-back", "restore_async:effect 2"),
 ]
 TGT = [
     killed("1-made", "create_async:effect 9"),

@@ -42,7 +42,7 @@ def solidfire_life(folder: Path, element: Element, access: str, parallelism: int
     get no disks.
 
     Args:
-        access: "groups" or "chap".
+        access: "groups", "cluster" or "chap".
     """
     hosts = [
         HostSpec(f'host.kvm["{key}"]', key, address, f"iqn.1993-08.org.debian:01:{key}")

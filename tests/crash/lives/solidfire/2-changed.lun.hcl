@@ -1,4 +1,4 @@
-# Grown, with other figures, at another address, and one replaced by a successor that is made first.
+# Grown, with other figures, at another address, one replaced by a successor that is made first, and one copied.
 
 disk_offering "fast" {
   min_iops   = 100
@@ -60,4 +60,16 @@ volume "new_name" {
   min_iops   = 100
   max_iops   = 200
   burst_iops = 300
+}
+
+volume "copy" {
+  offering   = disk_offering.own
+  size       = "20GiB"
+  min_iops   = 100
+  max_iops   = 150
+  burst_iops = 300
+  source     = volume.db["data"]
+  attach {
+    host = host.kvm["a"]
+  }
 }

@@ -56,3 +56,14 @@ volume "new_name" {
   max_iops   = 200
   burst_iops = 300
 }
+
+volume "copy" {
+  offering   = disk_offering.own
+  size       = "20GiB"
+  min_iops   = 100
+  max_iops   = 150
+  burst_iops = 300
+  attach {
+    host = host.kvm["a"]
+  }
+}

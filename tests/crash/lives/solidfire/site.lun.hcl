@@ -35,4 +35,5 @@ host "kvm" {
   provider  = sandbox
   address   = each.value
   initiator = "iqn.1993-08.org.debian:01:${each.key}"
+  cluster   = "rack"
 }

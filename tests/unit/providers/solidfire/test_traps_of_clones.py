@@ -78,6 +78,15 @@ def test_a_clone_that_failed_and_is_still_there_is_taken_away(element: Element, 
     assert list(statuses(element)) == ["db"]
 
 
+def test_a_clone_that_cannot_be_asked_about_is_left_alone(element: Element, array: StorageProvider) -> None:
+    """That an answer is refused says nothing of the copy."""
+    reply = begun(array, copy_of(made(array)))
+    element.fail("GetAsyncResult", "error", name="xPermissionDenied")
+    with pytest.raises(Rejected, match="xPermissionDenied"):
+        array.poll(reply.job)
+    assert finish(array, reply).qos == OTHER
+
+
 def test_a_clone_whose_answer_was_lost_is_found_and_finished(element: Element, array: StorageProvider) -> None:
     asked = copy_of(made(array))
     element.fail("CloneVolume", "lost")
