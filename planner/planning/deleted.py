@@ -14,6 +14,7 @@ from planner.diagnostics import Diagnostics
 from planner.planning.current import current
 from planner.planning.goal import Goal
 from planner.planning.refresh import Actual
+from planner.resources.volume import VOLUME
 from planner.state.model import DELETED_UNTIL, DEPOSED, Attributes, RecordedObject
 from planner.units import format_size, parse_size
 from planner.values.marks import Unknown
@@ -114,7 +115,9 @@ def _why_unfit(goal: Goal, had: Attributes, names: Collection[str]) -> str:
         return f'is called "{had["name"]}"'
     if had["name"] in names:
         return f'is called "{had["name"]}", as another volume is now'
-    if wanted.get("source") != had.get("source"):
+    # A volume whose block says nothing (any more) of what it began as is left as it began.
+    is_left = wanted.get("source") is None and goal.instance.address.type == VOLUME.name
+    if not is_left and wanted.get("source") != had.get("source"):
         return f"was made from {had.get('source') or 'nothing'}"
     if goal.size < parse_size(had["size"]):
         return f"has {format_size(parse_size(had['size']))}"

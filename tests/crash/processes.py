@@ -32,8 +32,8 @@ from providers.tgt.link import Here
 from providers.tgt.machine import LocalMachine, Machine
 
 KILLED = -signal.SIGKILL
-_ARRAY_VERBS = {"update_policy": "update_qos_policy"}
-"""Where the array's word is not the step's."""
+_ARRAY_VERBS = {"update_policy": "update_qos_policy", "poll": "create_async"}
+"""Where the array's word is not the step's. What an Element cluster is polled for are clones."""
 
 _TGT_VERBS = {
     "create": "create_async",
@@ -45,10 +45,15 @@ _TGT_VERBS = {
 }
 _SOLIDFIRE_VERBS = (
     *("create_async", "resize_async", "update_qos", "update_policy", "delete_async"),
-    *("grant_access", "revoke_access"),
+    *("restore_async", "grant_access", "revoke_access", "poll"),
 )
 _LIBVIRT_VERBS = ("attach", "update_attachment", "detach", "create_vm", "update_vm", "set_power", "delete_vm")
-_READS = frozenset({"inspect", "pool_status", "list_volumes", "list_attachments", "list_vms", "list_policies"})
+_READS = frozenset(
+    {
+        *("inspect", "pool_status", "list_volumes", "list_policies", "list_snapshots", "list_deleted"),
+        *("list_attachments", "list_vms"),
+    }
+)
 
 
 def warm_up(folder: Path) -> None:

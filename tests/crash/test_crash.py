@@ -61,7 +61,7 @@ SOLIDFIRE = [
     killed("2-changed", "update_qos_policy:effect"),
     killed("2-changed", "create_async:effect"),
     killed("3-moved", "revoke_access:effect 2"),  # a group with its last volume
-    killed("3-moved", "grant_access:effect 4"),
+    killed("3-moved", "grant_access:effect 2"),
     killed("4-gone", "revoke_access:effect 2", "recovery:closed"),
     killed("4-gone", "delete_async:effect 3"),  # deleted and not purged
     killed("5-back", "restore_async:effect 2"),
