@@ -80,7 +80,9 @@ def _on_cluster(element: Element) -> Besides:
     return Besides(
         picture={
             "volumes": sorted([row["name"], row["status"], row["qosPolicyID"] is not None] for row in volumes),
-            "groups": sorted([g["name"], g["initiators"], sorted(names[n] for n in g["volumes"])] for g in groups),
+            "groups": sorted(
+                [g["name"], sorted(g["initiators"]), sorted(names[n] for n in g["volumes"])] for g in groups
+            ),
             "initiators": sorted(row["initiatorName"] for row in initiators),
             "accounts": sorted([row["username"], sorted(names[n] for n in row["volumes"])] for row in accounts),
             "policies": sorted([stem(row["name"]), sorted(names[n] for n in row["volumeIDs"])] for row in policies),
