@@ -363,6 +363,10 @@ class _Planning:
 
     def _restore(self, desired: ResourceGraph) -> None:
         """What was deleted, and is asked for again, becomes what the volumes are now."""
+        names = {
+            pool: frozenset(volume.name for volume in (reading.volumes or {}).values())
+            for pool, reading in (self.actual.pools.items() if self.deleted else ())
+        }
         for address in self._volumes(desired):
             recorded = self.snapshot.objects.get(address)
             gone = [*([recorded] if recorded else []), *self.deleted.get(address, ())]
@@ -371,7 +375,7 @@ class _Planning:
             instance = desired.instances[vm_address(address) if address.type == ROOT_DISK.name else address]
             instance = root_disk_of(self._vm(instance)) if address.type == ROOT_DISK.name else instance
             goal = self._goal(instance, Diagnostics())  # what is wrong with it is told where it is placed
-            found = goal and find_restorable(goal, gone, self.actual, self.now, self.diagnostics)
+            found = goal and find_restorable(goal, gone, self.actual, names, self.now, self.diagnostics)
             if found:
                 self.restored[address] = found
                 self.currents[address] = Current(found.attributes)
@@ -658,7 +662,7 @@ class _Planning:
             previous=object.address if restored and object and object.address != address else previous,
             importing=self.imports.get(address, ""),
             restoring=restored.until if restored else None,
-            clone_of=clone_of(self.goals[address], found.attributes, self.data) if is_made else None,
+            clone_of=clone_of(self.goals[address], self.data) if is_made else None,
             create_first=verdict.action is Action.REPLACE
             and instance.type.holds_data
             and instance.resource.lifecycle.create_before_destroy,

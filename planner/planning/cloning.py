@@ -23,16 +23,15 @@ def source_of(goal: Goal) -> str | None:
     return source if goal.instance.address.type == VOLUME.name and isinstance(source, str) else None
 
 
-def clone_of(goal: Goal, now: Attributes | None, data: Mapping[str, Attributes]) -> Mapping[str, str | None] | None:
+def clone_of(goal: Goal, data: Mapping[str, Attributes]) -> Mapping[str, str | None] | None:
     """
     As in `Change.clone_of`, of a volume that is made by the plan.
 
     Args:
-        now: the volume as it is, and as it is not to stay.
         data: attributes of data sources by address.
     """
     source = source_of(goal)
-    if source is None or (now is not None and now.get("source") == source):
+    if source is None:
         return None
     if not is_data(source):
         return {"address": source, "snapshot": None}
@@ -58,7 +57,8 @@ def demand_of_clone(
         data: as in `clone_of`.
     """
     source, now = source_of(goal), now_of(goal.instance.address)
-    if source is None or (now is not None and now.get("source") == source):
+    stays = now is not None and now.get("source") == source and demand.pin in (None, demand.prior)
+    if source is None or stays:
         return demand
     if not is_data(source):
         address = parse_instance(source)

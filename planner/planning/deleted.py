@@ -44,7 +44,12 @@ def by_address(deleted: Iterable[RecordedObject]) -> Mapping[InstanceAddress, Se
 
 
 def find_restorable(
-    goal: Goal, gone: Iterable[RecordedObject], actual: Actual, now: str, diagnostics: Diagnostics
+    goal: Goal,
+    gone: Iterable[RecordedObject],
+    actual: Actual,
+    names: Mapping[str, Collection[str]],
+    now: str,
+    diagnostics: Diagnostics,
 ) -> Restoration | None:
     """
     The first of the volumes that can be restored and can become what is asked for; None where there is none, with a
@@ -53,6 +58,7 @@ def find_restorable(
     Args:
         gone: volumes that the goal's address had.
         actual: where deleted volumes were not listed, the record is believed.
+        names: of the volumes that there are, by pool.
         now: ISO 8601 in UTC.
     """
     unfit: list[str] = []
@@ -68,8 +74,7 @@ def find_restorable(
         if until is None or until <= now:
             continue
         was |= {"access": {}, "attachments": ()}
-        names = {volume.name for volume in (reading.volumes or {}).values()} if reading is not None else ()
-        if not (why := _why_unfit(goal, was, names)):
+        if not (why := _why_unfit(goal, was, names.get(was["pool"], ()))):
             return Restoration(object, until, was)
         unfit.append(f"{was['id']}, which its array can restore until {until}, {why}")
     if unfit:
