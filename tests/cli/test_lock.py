@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from planner.state.sqlite import open_sqlite
-from tests.command import lunform
+from tests.command import lunform_here as lunform
 
 CONFIGURATION = """
 provider "sandbox" {}

@@ -9,7 +9,7 @@ import pytest
 
 from planner.state.model import Intent, Run
 from planner.state.sqlite import open_sqlite
-from tests.command import lunform
+from tests.command import lunform_here as lunform
 
 CONFIGURATION = """
 variable "san_password" {

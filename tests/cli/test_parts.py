@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import lunform
+from tests.command import lunform_here as lunform
 
 CONFIGURATION = """
 provider "sandbox" {}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import lunform, lunform_at_a_terminal
+from tests.command import lunform_at_a_terminal
+from tests.command import lunform_here as lunform
 
 CONFIGURATION = """
 provider "sandbox" {}

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import lunform, lunform_at_a_terminal
+from tests.command import lunform as lunform_process
+from tests.command import lunform_at_a_terminal
+from tests.command import lunform_here as lunform
 
 CONFIGURATION = """
 provider "sandbox" {}
@@ -64,7 +66,7 @@ def test_reaping_takes_the_number_of_volumes(restored: Path) -> None:
 def test_what_a_killed_run_made_is_in_doubt_and_no_orphan(tmp_path: Path) -> None:
     (tmp_path / "main.lun.hcl").write_text(CONFIGURATION)
     killed = {"LUNFORM_CRASH": "create_async:after-call 2"}
-    lunform("apply", "-auto-approve", directory=tmp_path, code=-9, environment=killed)
+    lunform_process("apply", "-auto-approve", directory=tmp_path, code=-9, environment=killed)
     said = lunform("scan", directory=tmp_path).output
     assert said.startswith("Nothing found.")
     assert "may have made something besides: the next apply finds out." in said
@@ -74,7 +76,7 @@ def test_a_killed_reaping_is_finished_by_the_next_apply(restored: Path) -> None:
     killed = {"LUNFORM_CRASH": "delete_async:before-call"}
     flags = ("-auto-approve", "-allow-data-loss")
     (restored / "main.lun.hcl").write_text(CONFIGURATION.replace('["data", "wal"]', '["data"]'))
-    lunform("scan", "-reap", *flags, directory=restored, code=-9, environment=killed)
+    lunform_process("scan", "-reap", *flags, directory=restored, code=-9, environment=killed)
     assert "0 added, 0 changed, 1 destroyed." in lunform("apply", *flags, directory=restored).output
     assert lunform("scan", directory=restored).output.startswith("Nothing found.")
 
