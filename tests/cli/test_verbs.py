@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ROOT, Finished, lunform
+from tests.command import ROOT, Finished
+from tests.command import lunform as lunform_process
+from tests.command import lunform_here as lunform
 
 QUICKSTART = (ROOT / "examples" / "quickstart" / "main.lun.hcl").read_text()
 SMALL = """
@@ -49,18 +51,18 @@ def small(tmp_path: Path) -> Path:
 
 def test_the_tour_of_the_readme(tmp_path: Path) -> None:
     (tmp_path / "main.lun.hcl").write_text(QUICKSTART)
-    assert "Ready." in lunform("init", directory=tmp_path).output
-    assert "The configuration is valid." in lunform("validate", directory=tmp_path).output
-    plan = lunform("plan", "-out=a.plan", "-detailed-exitcode", directory=tmp_path, code=2).output
+    assert "Ready." in lunform_process("init", directory=tmp_path).output
+    assert "The configuration is valid." in lunform_process("validate", directory=tmp_path).output
+    plan = lunform_process("plan", "-out=a.plan", "-detailed-exitcode", directory=tmp_path, code=2).output
     assert plan.startswith("Plan: 8 to add, 0 to change, 0 to destroy.\n")
     assert "lunform apply a.plan" in plan
-    applied = lunform("apply", "a.plan", directory=tmp_path).output
+    applied = lunform_process("apply", "a.plan", directory=tmp_path).output
     assert "Apply complete! 8 added" in applied
     assert "targets" in applied
-    assert 'volume.db["wal"]' in lunform("state", "list", directory=tmp_path).output.splitlines()
-    assert "No changes." in lunform("plan", "-detailed-exitcode", directory=tmp_path).output
-    lunform("destroy", "-auto-approve", "-allow-data-loss", directory=tmp_path)
-    assert lunform("state", "list", directory=tmp_path).output == ""
+    assert 'volume.db["wal"]' in lunform_process("state", "list", directory=tmp_path).output.splitlines()
+    assert "No changes." in lunform_process("plan", "-detailed-exitcode", directory=tmp_path).output
+    lunform_process("destroy", "-auto-approve", "-allow-data-loss", directory=tmp_path)
+    assert lunform_process("state", "list", directory=tmp_path).output == ""
 
 
 def test_plan_leaves_nothing_behind(small: Path) -> None:
@@ -233,7 +235,7 @@ def test_a_failed_step_skips_what_needs_it_and_the_next_apply_goes_on(small: Pat
 
 def test_a_killed_apply_is_rolled_forward(small: Path) -> None:
     killed = {"LUNFORM_SANDBOX_KILL": "create_async:after:1"}
-    lunform("apply", "-auto-approve", directory=small, environment=killed, code=-9)
+    lunform_process("apply", "-auto-approve", directory=small, environment=killed, code=-9)
     planned = lunform("plan", directory=small)
     assert "volume.db had been created; recorded." in planned.errors
     lunform("apply", "-auto-approve", directory=small)
@@ -359,7 +361,7 @@ def test_a_replacement_that_is_killed_leaves_one_volume_in_the_end(tmp_path: Pat
     lunform("apply", "-auto-approve", directory=tmp_path)
     configuration.write_text(REPLACED_FIRST.replace("MAX", "1500"))
     go = ("apply", "-auto-approve", "-allow-data-loss")
-    lunform(*go, directory=tmp_path, environment={"LUNFORM_SANDBOX_KILL": point}, code=-9)
+    lunform_process(*go, directory=tmp_path, environment={"LUNFORM_SANDBOX_KILL": point}, code=-9)
     lunform(*go, directory=tmp_path)
     assert "No changes." in lunform("plan", directory=tmp_path).output
     assert [line for line in lunform("state", "list", directory=tmp_path).output.split() if "volume" in line] == [
