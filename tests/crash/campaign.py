@@ -2,7 +2,7 @@
 Kills `lunform apply` wherever it can be killed, applies again, and compares with a life that nobody disturbed. Prints
 what came of it, and ends with 1 if anything was left behind, made twice, lost or locked.
 
-    python -m tests.crash.campaign        # `make crash`; five to ten minutes
+    python -m tests.crash.campaign        # `make crash`; ten to twenty minutes
 
 What is killed is a process of its own with the whole command, by SIGKILL. See `points` for where, `lives` for what.
 """
