@@ -9,7 +9,7 @@ from bisect import bisect_left, insort
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from planner.addresses import InstanceAddress, parse_instance
+from planner.addresses import InstanceAddress
 from planner.placement.eligibility import Eligibility
 from planner.placement.filters import (
     Remainder,
@@ -135,14 +135,10 @@ class _Allocation:
 
     def beside(self, demand: Demand) -> Demand:
         """The demand with the array that its source was placed on."""
-        if demand.clone_of is None or demand.beside is not None:
+        source = None if demand.after is None else self.assignments.get(demand.after)
+        if source is None:
             return demand
-        source = self.assignments.get(parse_instance(demand.clone_of))
-        return demand if source is None else replace(demand, beside=self.identity(source.pool))
-
-    def identity(self, pool: str) -> str:
-        """Of the pool's array."""
-        return self.candidates[self.numbers[pool]].array.identity
+        return replace(demand, beside=self.candidates[self.numbers[source.pool]].array.identity)
 
     def look_harder(self, rows: Sequence[_Row]) -> None:
         """Where some of the rows found no place, move the others of them so that as many as possible have one."""
@@ -264,13 +260,13 @@ class _Allocation:
 
 
 def _waves(demands: Sequence[Demand]) -> Iterator[list[Demand]]:
-    """What is copied goes before its copies; nothing else is in more than one wave."""
-    waiting = {str(demand.address): demand for demand in demands}
+    """What is copied goes before its copies. Without copies there is one wave."""
+    waiting = {demand.address: demand for demand in demands}
     while waiting:
-        wave = {name: demand for name, demand in waiting.items() if demand.clone_of not in waiting}
+        wave = {address: demand for address, demand in waiting.items() if demand.after not in waiting}
         wave = wave or waiting  # a circle was reported where it was evaluated
         yield list(wave.values())
-        waiting = {name: demand for name, demand in waiting.items() if name not in wave}
+        waiting = {address: demand for address, demand in waiting.items() if address not in wave}
 
 
 def _stays(demand: Demand) -> bool:

@@ -36,8 +36,9 @@ class Demand:
         hosts: the pool must reach each of them.
         pin: the pool asked for by name, or None.
         source: the image that it is made from; None for an empty volume.
-        clone_of: what it begins as a copy of: the address of a volume among the demands, or of a data source.
-        beside: identity of the array that has what it begins as a copy of; None where `clone_of` is to be placed, too.
+        clone_of: what it begins as a copy of, in words; None where it begins otherwise.
+        beside: identity of the array that has what it begins as a copy of; None where `after` tells.
+        after: the volume among the demands that it begins as a copy of, whose place may not be known yet.
         enforcement: "storage", "any" or "best_effort" (`qos_enforcement` of the offering).
         hypervisor_enforces: what every host that it is attached to can hold: "ceiling", "burst", "bandwidth".
         prior: the pool that it is recorded on.
@@ -54,6 +55,7 @@ class Demand:
     source: str | None = None
     clone_of: str | None = None
     beside: str | None = None
+    after: InstanceAddress | None = None
     enforcement: str = "any"
     hypervisor_enforces: frozenset[str] = frozenset()
     prior: str | None = None

@@ -363,19 +363,21 @@ class _Planning:
 
     def _restore(self, desired: ResourceGraph) -> None:
         """What was deleted, and is asked for again, becomes what the volumes are now."""
-        names = {
-            pool: frozenset(volume.name for volume in (reading.volumes or {}).values())
-            for pool, reading in (self.actual.pools.items() if self.deleted else ())
-        }
+        gone: dict[InstanceAddress, list[RecordedObject]] = {}
         for address in self._volumes(desired):
             recorded = self.snapshot.objects.get(address)
-            gone = [*([recorded] if recorded else []), *self.deleted.get(address, ())]
-            if not gone or self._now(address) is not None or address in self.request.replaces:
-                continue
+            had = [*([recorded] if recorded else []), *self.deleted.get(address, ())]
+            if had and self._now(address) is None and address not in self.request.replaces:
+                gone[address] = had
+        names = {
+            pool: frozenset(volume.name for volume in (reading.volumes or {}).values())
+            for pool, reading in (self.actual.pools.items() if gone else ())
+        }
+        for address, had in gone.items():
             instance = desired.instances[vm_address(address) if address.type == ROOT_DISK.name else address]
             instance = root_disk_of(self._vm(instance)) if address.type == ROOT_DISK.name else instance
             goal = self._goal(instance, Diagnostics())  # what is wrong with it is told where it is placed
-            found = goal and find_restorable(goal, gone, self.actual, names, self.now, self.diagnostics)
+            found = goal and find_restorable(goal, had, self.actual, names, self.now, self.diagnostics)
             if found:
                 self.restored[address] = found
                 self.currents[address] = Current(found.attributes)
@@ -639,10 +641,10 @@ class _Planning:
         address = instance.address
         object = self.snapshot.objects.get(address)
         found = self.currents.get(address, Current(None))
-        restored = self.restored.get(address)
+        previous, restored = self.moves.previous.get(address), self.restored.get(address)
         if restored is not None:
             object = restored.recorded
-        previous = self.moves.previous.get(address)
+            previous = object.address if object.address != address else previous
         is_made = verdict.action in (Action.CREATE, Action.REPLACE) and address in self.goals
         in_place = verdict.action is Action.UPDATE and address.type in VOLUME_TYPES
         held = instance.resource.lifecycle.prevent_destroy or (object is not None and object.protected)
@@ -659,7 +661,7 @@ class _Planning:
             drift=found.drift,
             revision=object.revision if object else None,
             holds_data=instance.type.holds_data,
-            previous=object.address if restored and object and object.address != address else previous,
+            previous=previous,
             importing=self.imports.get(address, ""),
             restoring=restored.until if restored else None,
             clone_of=clone_of(self.goals[address], self.data) if is_made else None,

@@ -60,8 +60,8 @@ def demand_of_clone(
     stays = now is not None and now.get("source") == source and demand.pin in (None, demand.prior)
     if source is None or stays:
         return demand
-    if not is_data(source):
-        address = parse_instance(source)
+    address = None if is_data(source) else parse_instance(source)
+    if address is not None:
         there, other = now_of(address), goals.get(address)
         size = other.size if other else parse_size(there["size"]) if there else 0
         pool = there["pool"] if there else None
@@ -85,7 +85,7 @@ def demand_of_clone(
     reading = actual.pools.get(pool) if pool else None
     if reading is not None and reading.asked:
         return replace(demand, clone_of=source, beside=reading.array.identity)
-    return replace(demand, clone_of=source)
+    return replace(demand, clone_of=source, after=address)
 
 
 def _refuse(goal: Goal, summary: str, detail: str, diagnostics: Diagnostics) -> None:
