@@ -345,13 +345,12 @@ def _check_copied(connection: sqlite3.Connection, clone_of: CloneOf, size: int) 
     Raises:
         Rejected: it is not there, or does not fit into `size` bytes.
     """
-    source = clone_of.volume if clone_of.snapshot is None else clone_of.snapshot
-    row = connection.execute("SELECT size FROM volume WHERE id = ?", (volume_key(clone_of.volume),)).fetchone()
-    if clone_of.snapshot is not None:
-        row = connection.execute(
-            "SELECT size FROM snapshot WHERE volume = ? AND 'snap-' || id = ?",
-            (volume_key(clone_of.volume), clone_of.snapshot),
-        ).fetchone()
+    source, key = clone_of.snapshot or clone_of.volume, volume_key(clone_of.volume)
+    if clone_of.snapshot is None:
+        row = connection.execute("SELECT size FROM volume WHERE id = ?", (key,)).fetchone()
+    else:
+        named = "SELECT size FROM snapshot WHERE volume = ? AND 'snap-' || id = ?"
+        row = connection.execute(named, (key, clone_of.snapshot)).fetchone()
     if row is None:
         raise Rejected("What is to be copied is not there", f"The array has no {source} of {clone_of.volume}.")
     if row[0] > size:

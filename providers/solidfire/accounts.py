@@ -13,7 +13,7 @@ from typing import Any
 
 from planner.sdk import Conflict, Credentials, Endpoint, Rejected
 from providers.solidfire.endpoints import own_name
-from providers.solidfire.volumes import OWNER
+from providers.solidfire.volumes import OWNER, own_marks
 from providers.solidfire.wire import ApiError, Wire
 
 _UNKNOWN = "xUnknownAccount"
@@ -125,6 +125,5 @@ class Accounts:
 
 
 def _account(row: Mapping[str, Any]) -> Account:
-    marks = (row.get("attributes") or {}).get(OWNER)
-    endpoint = marks.get("endpoint") if isinstance(marks, dict) else None
+    endpoint = own_marks(row.get("attributes") or {}).get("endpoint")
     return Account(row["accountID"], row["username"], len(row.get("volumes") or ()), endpoint)

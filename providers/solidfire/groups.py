@@ -12,7 +12,6 @@ removed by name, so that nothing is taken away which somebody else has put there
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -21,8 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.sdk import Conflict, Endpoint, Rejected
-from providers.solidfire.endpoints import own_name
-from providers.solidfire.volumes import GONE, OWNER, Volume, Volumes, digest, with_granted
+from providers.solidfire.endpoints import own_name, shared_name
+from providers.solidfire.volumes import GONE, OWNER, Volume, Volumes, digest, own_marks, with_granted
 from providers.solidfire.wire import ApiError, Wire
 
 CLUSTER = "cluster"
@@ -134,8 +133,7 @@ class Groups:
         cluster = endpoint.cluster if self._by_cluster else None
         if cluster is None:
             return own_name("lunform", endpoint), None
-        # Letters, digits and dashes, 64 at most. Which cluster it is for is in its attributes.
-        return f"lunform-{re.sub(r'[^A-Za-z0-9]+', '-', cluster).strip('-')}"[:64], cluster
+        return shared_name("lunform", cluster), cluster
 
     # Volumes in groups
 
@@ -268,7 +266,7 @@ class Groups:
 
     def _drop(self, group: Group) -> None:
         with self._learning:  # so that nobody joins it
-            self._known = {name: known for name, known in self._known.items() if known.number != group.number}
+            self._unlearn(group)
             rows = self._wire.read("ListInitiators")["initiators"]
             members = [row for row in rows if group.number in row["volumeAccessGroups"]]
             ours = [row["initiatorID"] for row in members if OWNER in (row.get("attributes") or {})]
@@ -286,7 +284,10 @@ class Groups:
 
     def _forget(self, group: Group) -> None:
         with self._learning:
-            self._known = {name: known for name, known in self._known.items() if known.number != group.number}
+            self._unlearn(group)
+
+    def _unlearn(self, group: Group) -> None:
+        self._known = {name: known for name, known in self._known.items() if known.number != group.number}
 
 
 class _Turns:
@@ -357,13 +358,13 @@ def _is_gone(error: ApiError) -> bool:
 
 
 def _group(row: Mapping[str, Any]) -> Group:
-    marks = (row.get("attributes") or {}).get(OWNER)
+    attributes = row.get("attributes") or {}
     return Group(
         number=row["volumeAccessGroupID"],
         name=row["name"],
         initiators=tuple(row["initiators"]),
         volumes=frozenset(row["volumes"]),
         holds=frozenset((*row["volumes"], *row["deletedVolumes"])),
-        is_ours=marks is not None,
-        cluster=marks.get(CLUSTER) if isinstance(marks, dict) else None,
+        is_ours=attributes.get(OWNER) is not None,
+        cluster=own_marks(attributes).get(CLUSTER),
     )

@@ -72,24 +72,22 @@ class Volume:
 
     @property
     def owner(self) -> Owner | None:
-        marks = self.attributes.get(OWNER)
+        own = own_marks(self.attributes)
         try:
-            return None if marks is None else Owner(marks["lineage"], marks["address"], marks["intent"])
-        except (KeyError, TypeError):
+            return Owner(own["lineage"], own["address"], own["intent"])
+        except KeyError:
             return None
 
     @property
     def becoming(self) -> tuple[Qos | None, str | None] | None:
         """Figures, and the name of the QoS policy, that a clone gets as soon as it is whole; None for the others."""
-        marks = self.attributes.get(OWNER)
-        given = marks.get(BECOMING) if isinstance(marks, dict) else None
+        given = own_marks(self.attributes).get(BECOMING)
         return None if given is None else (None if given["qos"] is None else Qos(*given["qos"]), given["policy"])
 
     @property
     def granted(self) -> Mapping[str, frozenset[str]]:
         """Digests of the initiators that it was opened to, by the digest of the cluster that shares a group."""
-        marks = self.attributes.get(OWNER)
-        granted = marks.get(GRANTED) if isinstance(marks, dict) else None
+        granted = own_marks(self.attributes).get(GRANTED)
         if not isinstance(granted, dict):
             return {}
         return {key: frozenset(map(str, digests)) for key, digests in granted.items() if isinstance(digests, list)}
@@ -233,9 +231,15 @@ def marks(
     return attributes
 
 
+def own_marks(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What Lunform has written into an object's attributes; nothing where it has not, or others have in its place."""
+    marks = attributes.get(OWNER)
+    return marks if isinstance(marks, dict) else {}
+
+
 def whole(volume: Volume) -> dict[str, Any]:
     """The attributes of a clone that has become what it was to be."""
-    own = {name: value for name, value in volume.attributes[OWNER].items() if name != BECOMING}
+    own = {name: value for name, value in own_marks(volume.attributes).items() if name != BECOMING}
     return {**volume.attributes, OWNER: own}
 
 
@@ -251,10 +255,8 @@ def with_granted(volume: Volume, granted: Mapping[str, frozenset[str]]) -> dict[
     Raises:
         Rejected: they are longer than a cluster takes.
     """
-    marks = volume.attributes.get(OWNER)
-    own = marks if isinstance(marks, dict) else {}
     listed = {key: sorted(digests) for key, digests in sorted(granted.items())}
-    attributes = {**volume.attributes, OWNER: {**own, GRANTED: listed}}
+    attributes = {**volume.attributes, OWNER: {**own_marks(volume.attributes), GRANTED: listed}}
     if _length(attributes) > ATTRIBUTES_LENGTH:
         raise Rejected(
             "The volume is open to too many hosts",
